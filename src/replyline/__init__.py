@@ -1,0 +1,1 @@
+"""Answers a business's phone number by text message."""

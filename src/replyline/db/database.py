@@ -1,0 +1,140 @@
+"""Running plain functions in transactions, on database threads.
+
+`await db.run(fn, *args)` calls `fn(conn, *args)` in one transaction. `await db.gather(fn, item)` collects the items
+that wait for the same `fn` and calls `fn(conn, items)` once. No await can happen inside a transaction, because the
+function is not a coroutine.
+"""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection as Conn
+from sqlalchemy import make_url
+
+from replyline.db.transactor import Transactor
+from replyline.db.units import GatheredUnit, SingleUnit, Unit, deliver
+from replyline.errors import ReplylineError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+
+Gathered = Callable[[Conn, Sequence[A]], Sequence[R]]
+
+
+class Db:
+    """One database, whichever engine it is. Make one with `open_db`."""
+
+    def __init__(self, url: str, transactor: Transactor) -> None:
+        self.url = url
+        self.engine_name = make_url(url).get_backend_name()
+        self._transactor = transactor
+        self._waiting: deque[Unit] = deque()
+        self._ready = threading.Condition()
+        self._gathering: dict[Callable[..., Any], GatheredUnit] = {}
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._closing = False
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"replyline-db-{n}", daemon=True) for n in range(transactor.threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, fn: Callable[Concatenate[Conn, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `fn(conn, ...)` in one transaction and return what it returns."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._put(SingleUnit(fn, args, kwargs, future))
+        return await future
+
+    async def gather(self, fn: Gathered[A, R], item: A) -> R:
+        """Add `item` to those waiting for `fn`, which answers all of them in one transaction, in their order.
+
+        When the whole set fails its items are tried one by one, so one bad item harms no other.
+        """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        with self._ready:
+            unit = self._gathering.get(fn)
+            if unit is None:
+                unit = self._gathering[fn] = GatheredUnit(fn)
+            if unit.add(item, future):
+                self._enqueue(unit)
+        return await future
+
+    def run_blocking(self, fn: Callable[Concatenate[Conn, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """`run` for commands and tests that have no event loop."""
+        future: concurrent.futures.Future[R] = concurrent.futures.Future()
+        self._put(SingleUnit(fn, args, kwargs, future))
+        return future.result()
+
+    def listen(self, topic: str, woken: Callable[[], None]) -> None:
+        """Call `woken` (on any thread) after each commit, here or in another process, that woke this topic."""
+        self._listeners.setdefault(topic, []).append(woken)
+        self._transactor.listen(self._wake)
+
+    async def close(self) -> None:
+        """Finish what waits, then let go of the connections."""
+        await asyncio.to_thread(self.close_blocking)
+
+    def close_blocking(self) -> None:
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._transactor.close()
+
+    def _put(self, unit: Unit) -> None:
+        with self._ready:
+            self._enqueue(unit)
+
+    def _enqueue(self, unit: Unit) -> None:
+        if self._closing:
+            raise ReplylineError("The database is closed; nothing more can be asked of it.")
+        self._waiting.append(unit)
+        self._ready.notify()
+
+    def _serve(self) -> None:
+        while units := self._take():
+            topics = self._transactor.transact(units)
+            deliver([settled for unit in units for settled in unit.settled])
+            self._wake(topics)
+            with self._ready:
+                for unit in units:
+                    if unit.rest():  # more items came for the same function meanwhile
+                        self._waiting.append(unit)
+                        self._ready.notify()
+
+    def _take(self) -> list[Unit]:
+        with self._ready:
+            while not self._waiting and not self._closing:
+                self._ready.wait()
+            units = []
+            while self._waiting and len(units) < self._transactor.shares:
+                unit = self._waiting.popleft()
+                unit.seize()
+                units.append(unit)
+            return units
+
+    def _wake(self, topics: frozenset[str]) -> None:
+        for topic in topics:
+            for woken in self._listeners.get(topic, ()):
+                woken()
+
+
+def open_db(url: str) -> Db:
+    """Open the database at a URL: `sqlite:///replyline.db` or `postgresql://user@host/name`."""
+    from replyline.db.postgres import PostgresTransactor
+    from replyline.db.sqlite import SqliteTransactor
+
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        return Db(url, SqliteTransactor(url))
+    if backend == "postgresql":
+        return Db(url, PostgresTransactor(url))
+    raise ReplylineError(
+        f"REPLYLINE_DATABASE_URL starts with {backend}, which Replyline cannot use; give sqlite:///… or postgresql://…"
+    )

@@ -1,0 +1,21 @@
+"""What can go wrong with the database, in words an operator can act on."""
+
+from replyline.errors import ReplylineError
+
+
+class DatabaseDown(ReplylineError):
+    """The database does not answer; it is asked again."""
+
+    try_again = True
+
+
+class OutcomeUnknown(ReplylineError):
+    """The connection broke during COMMIT, so the change may or may not have been made."""
+
+
+class SchemaTooNew(ReplylineError):
+    """The database was made by a newer Replyline than this one."""
+
+
+class SchemaTooOld(ReplylineError):
+    """The database has not been brought up to date."""

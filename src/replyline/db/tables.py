@@ -1,0 +1,226 @@
+"""Every table, on one page. Statements sit beside the slice that uses them.
+
+Ids are ours (`db.ids`); times are `UtcTime`; money is whole micro-dollars; phone numbers are E.164.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy import Boolean as Bool
+
+from replyline.db.columns import Json, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("phone", String(64), nullable=False),
+    Column("name", String(200)),
+    Column("notes", Json),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("line", "phone"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("contact_id", ForeignKey("contacts.id"), nullable=False, index=True),
+    Column("phone", String(64), nullable=False),
+    Column("our_address", String(64), nullable=False),  # the number or code of ours they wrote to
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_inbound_at", UtcTime),
+    Column("taken_over_by", String(200)),  # a person answers here; turns are dropped
+    # How far ahead this phone has used up its rate of turns (GCRA), so the limit holds over all processes.
+    Column("rate_until", UtcTime),
+    # The loop guard: answers in a row, each soon after the last.
+    Column("quick_answers", Integer, nullable=False, server_default="0"),
+    Column("last_answer_at", UtcTime),
+    UniqueConstraint("line", "phone", "our_address"),
+)
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("is_inbound", Bool, nullable=False),
+    Column("sid", String(40), unique=True),  # Twilio's; none until Twilio has the text
+    Column("phone", String(64), nullable=False),
+    Column("our_address", String(64), nullable=False),
+    Column("messaging_service_sid", String(40)),
+    Column("body", Text, nullable=False),
+    Column("media", Json),  # [{"url": ..., "content_type": ...}], in order
+    Column("encoding", String(8)),
+    Column("segments", Integer),
+    Column("purpose", String(32)),
+    Column("status", String(16), nullable=False),
+    Column("status_at", UtcTime, nullable=False),
+    Column("error_code", Integer),
+    Column("why", Text),  # why it was refused, held or given up, for the operator
+    Column("created_at", UtcTime, nullable=False),
+    Column("turn_id", String(40), index=True),  # inbound: the turn that answered it; outbound: the turn that wrote it
+    Column("handled_at", UtcTime),  # inbound: no turn needs to answer it any more
+    Column("not_before", UtcTime),
+    Column("expires_at", UtcTime),
+    Column("sending_at", UtcTime),  # outbound: when the request that may be on the wire was begun
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("checks", Integer, nullable=False, server_default="0"),  # lookups in Twilio's list while in doubt
+    Column("opt_out_type", String(8)),  # what Advanced Opt-Out says it has already answered
+    Column("fields", Json),  # inbound: every field of the webhook that has no column here
+    Index("ix_texts_conversation_id_created_at", "conversation_id", "created_at"),
+    Index(
+        "ix_texts_waiting",
+        "conversation_id",
+        sqlite_where=text("is_inbound AND handled_at IS NULL"),
+        postgresql_where=text("is_inbound AND handled_at IS NULL"),
+    ),
+    Index(
+        "ix_texts_in_doubt",
+        "status_at",
+        sqlite_where=text("status = 'unknown'"),
+        postgresql_where=text("status = 'unknown'"),
+    ),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("text_id", ForeignKey("texts.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("content_type", String(100), nullable=False),
+    Column("state", String(16), nullable=False),  # waiting, kept or lost
+    Column("path", Text),  # where the bytes are, below the media folder
+    Column("size", Integer),
+    Column("why", Text),  # why it was lost
+    UniqueConstraint("text_id", "position"),
+)
+
+delivery_reports = Table(
+    "delivery_reports",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("sid", String(40), nullable=False),
+    Column("text_id", String(40), index=True),  # none when the report is about a text we do not know
+    Column("status", String(24), nullable=False),
+    Column("error_code", Integer, nullable=False, server_default="0"),  # 0: none, so that repeats are seen as such
+    Column("fields", Json, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    UniqueConstraint("sid", "status", "error_code"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("deadline_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("runs", Integer, nullable=False, server_default="1"),  # 1, and one more for each crash it survived
+    Column("outcome", String(40)),
+    Column("why", Text),
+    Column("record", Json),  # what the model was told of the contact, fixed at the start
+    Column("holding_text_id", String(40)),  # the "one moment" text, if it was needed
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("turn_id", ForeignKey("turns.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),  # model, action, check, texts
+    Column("key", String(200), nullable=False),  # an action's `once`; unique within the turn
+    Column("name", String(100), nullable=False),
+    Column("state", String(16), nullable=False),  # started, ended, failed, paused
+    Column("input", Text),
+    Column("output", Text),
+    Column("error", Text),  # the whole traceback, for the operator only
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("decided_by", String(200)),
+    Column("model", String(100)),
+    Column("input_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cost_micros", BigInteger),  # none: the price is not known; never taken for zero
+    UniqueConstraint("turn_id", "key"),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("lane", String(64), nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="5"),
+    Column("since", UtcTime, nullable=False),  # when it was first armed since it was last done
+    Column("due", UtcTime, nullable=False),
+    Column("again", UtcTime),  # armed while being worked on: due once more afterwards
+    Column("token", BigInteger, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", String(64)),
+    Index("ix_work_due", "due"),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("phone", String(64), primary_key=True),
+    Column("scope", String(16), nullable=False, server_default="all"),
+    Column("since", UtcTime, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("text_id", String(40)),
+)
+
+consent_events = Table(
+    "consent_events",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("phone", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),  # opt_out, reopened, help
+    Column("source", String(32), nullable=False),  # keyword, carrier, person
+    Column("word", Text),
+    Column("text_id", String(40)),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_consent_events_line_phone", "line", "phone"),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("address", String(64), primary_key=True),
+    # GCRA: the moment up to which this sender's rate is already spoken for.
+    Column("spoken_for_until", UtcTime, nullable=False),
+)
+

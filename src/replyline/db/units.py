@@ -1,0 +1,158 @@
+"""What waits for a database thread: one function call, or many items for the same function."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection
+
+AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
+
+# One set stays well under the limits of both engines (32,766 parameters on SQLite) and keeps a commit short.
+LARGEST_SET = 500
+
+
+class Settled(NamedTuple):
+    """A future and what it shall be told."""
+
+    future: AnyFuture
+    value: Any
+    error: BaseException | None
+
+
+class Call(Protocol):
+    """Runs one step of a unit so that its failure undoes that step alone."""
+
+    def __call__(self, step: Callable[[Connection], Any]) -> Any: ...
+
+
+class Unit(Protocol):
+    """Something a database thread can do in a transaction."""
+
+    settled: list[Settled]
+
+    def seize(self) -> None:
+        """Fix what belongs to this round; what comes later waits for the next."""
+
+    def run(self, guarded: Call) -> None:
+        """Do the work, leaving results in `settled`."""
+
+    def fail(self, error: BaseException) -> None:
+        """Give everyone in this round the same error, because the transaction itself was lost."""
+
+    def rest(self) -> bool:
+        """Whether more has come and the unit must wait for a thread again."""
+
+
+class SingleUnit:
+    """One call of a plain function."""
+
+    def __init__(
+        self, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], future: AnyFuture
+    ) -> None:
+        self.fn, self.args, self.kwargs, self.future = fn, args, kwargs, future
+        self.settled: list[Settled] = []
+
+    def seize(self) -> None:
+        self.settled = []
+
+    def run(self, guarded: Call) -> None:
+        value, error = outcome(guarded, lambda conn: self.fn(conn, *self.args, **self.kwargs))
+        self.settled = [Settled(self.future, value, error)]
+
+    def fail(self, error: BaseException) -> None:
+        self.settled = [Settled(self.future, None, error)]
+
+    def rest(self) -> bool:
+        return False
+
+
+class GatheredUnit:
+    """Items that wait for the same function. At most one round of it runs at a time in a process.
+
+    One round at a time is what makes sets grow under load, and it keeps two of our own sets from deadlocking
+    over the same rows. `add`, `seize` and `rest` are called with the database's lock held.
+    """
+
+    def __init__(self, fn: Callable[..., Sequence[Any]]) -> None:
+        self.fn = fn
+        self.settled: list[Settled] = []
+        self._waiting: list[tuple[Any, AnyFuture]] = []
+        self._round: list[tuple[Any, AnyFuture]] = []
+        self._is_idle = True
+
+    def add(self, item: Any, future: AnyFuture) -> bool:
+        """Add an item; true when the unit has to be queued for a thread."""
+        self._waiting.append((item, future))
+        was_idle, self._is_idle = self._is_idle, False
+        return was_idle
+
+    def seize(self) -> None:
+        self._round, self._waiting = self._waiting[:LARGEST_SET], self._waiting[LARGEST_SET:]
+        self.settled = []
+
+    def run(self, guarded: Call) -> None:
+        items = [item for item, _ in self._round]
+        values, error = outcome(guarded, lambda conn: self._answers(conn, items))
+        if error is None:
+            self.settled = [Settled(f, v, None) for (_, f), v in zip(self._round, values, strict=True)]
+        elif len(items) == 1:
+            self.fail(error)
+        else:
+            self.settled = [self._alone(guarded, item, future) for item, future in self._round]
+
+    def fail(self, error: BaseException) -> None:
+        self.settled = [Settled(future, None, error) for _, future in self._round]
+
+    def rest(self) -> bool:
+        self._round = []
+        self._is_idle = not self._waiting
+        return not self._is_idle
+
+    def _alone(self, guarded: Call, item: Any, future: AnyFuture) -> Settled:
+        values, error = outcome(guarded, lambda conn: self._answers(conn, [item]))
+        return Settled(future, None if error else values[0], error)
+
+    def _answers(self, conn: Connection, items: Sequence[Any]) -> Sequence[Any]:
+        answers = self.fn(conn, items)
+        if len(answers) != len(items):
+            raise AssertionError(f"{self.fn.__qualname__} gave {len(answers)} answers to {len(items)} items.")
+        return answers
+
+
+def outcome(guarded: Call, step: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return guarded(step), None
+    except Exception as error:  # whatever it is, it belongs to the one who asked
+        return None, error
+
+
+def deliver(settled: Sequence[Settled]) -> None:
+    """Tell every future its result: one call into each event loop, however many results."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Settled]] = {}
+    for each in settled:
+        if isinstance(each.future, concurrent.futures.Future):
+            tell(each)
+        else:
+            by_loop.setdefault(each.future.get_loop(), []).append(each)
+    for loop, told in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(tell_all, told)
+        except RuntimeError:  # the loop was closed while we worked, so nobody waits any more
+            continue
+
+
+def tell_all(settled: Sequence[Settled]) -> None:
+    for each in settled:
+        tell(each)
+
+
+def tell(settled: Settled) -> None:
+    future, value, error = settled
+    if future.done():  # whoever asked was cancelled; the work is done all the same
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

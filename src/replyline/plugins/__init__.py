@@ -1,0 +1,1 @@
+"""Where your Python hooks in: a line, its actions, its context, its rules."""

@@ -1,0 +1,115 @@
+"""A line: one business, with its persona, its actions, its rules and its limits."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, overload
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from replyline.errors import ReplylineError
+from replyline.plugins.actions import Action, ActionFunction, as_action
+from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Emoji = Literal["keep", "strip", "auto"]
+
+
+class BadLine(ReplylineError):
+    """A line cannot be used as it is written, and why."""
+
+
+@dataclass(kw_only=True)
+class Line:
+    """One business that answers by text.
+
+    line = Line(name="Acme Fitness", instructions="You book classes...", timezone="America/Los_Angeles")
+    """
+
+    name: str
+    instructions: str  # the persona and the facts, for the model; trusted
+    timezone: str = "UTC"
+    key: str = ""  # stands for the line in the database; made from the name, and must not change later
+
+    # Where texts may go, as ISO country codes. Everything else is refused: pumping fraud comes from afar.
+    countries: Sequence[str] = ("US", "CA")
+    help_text: str = ""  # the answer to HELP where Twilio gives none; made from the name when empty
+    contact: str = ""  # a phone number or e-mail address people may turn to; part of the answer to HELP
+
+    max_segments: int = 2  # the longest reply; each segment is paid
+    emoji: Emoji = "auto"  # auto: kept unless one emoji would double the price of the text
+    fallback_text: str = "Sorry, we can't answer right now. We'll get back to you soon."
+    holding_text: str = "One moment please, we're looking into that."
+    holding_after: float | None = 20.0  # seconds of work after which the holding text goes out; none: never
+    deadline: float = 60.0  # seconds a turn may take before the fallback text goes out
+    settle: float = 1.5  # seconds of quiet that end a burst of texts
+    settle_at_most: float = 6.0  # seconds a burst may last before it is answered anyway
+    history_tokens: int = 2_000  # how much of the conversation the model is shown
+    turns_per_minute: int = 10  # how many turns one phone may cause; texts beyond are stored and answered later
+    plugins: Sequence[Plugin] = ()
+
+    actions: dict[str, Action] = field(default_factory=dict, init=False)
+    contexts: list[ContextFunction] = field(default_factory=list, init=False)
+    rules: list[Callable[..., Any]] = field(default_factory=list, init=False)
+    pages: list[Page] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.key = self.key or re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", self.key):
+            raise BadLine(f"The line {self.name!r} needs a key of small letters, digits and hyphens, such as key='gym'.")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise BadLine(
+                f"{self.timezone!r} is not a time zone of the tz database; write one such as 'America/Chicago'."
+            ) from None
+        for plugin in self.plugins:
+            plugin.set_up(self)
+
+    @overload
+    def action(self, function: F, /) -> F: ...
+    @overload
+    def action(self, *, name: str | None = None, time_limit: float = 15.0) -> Callable[[F], F]: ...
+    def action(self, function: Any = None, /, *, name: str | None = None, time_limit: float = 15.0) -> Any:
+        """Let the model call this function. Its docstring and types are what the model sees; `ctx` it never sees.
+
+        @line.action
+        async def book_class(ctx: ActionContext, when: datetime, kind: str) -> str:
+            "Book a class for the person we are texting with."
+        """
+
+        def register(function: ActionFunction) -> ActionFunction:
+            made = as_action(function, name=name, time_limit=time_limit)
+            if made.name in self.actions:
+                raise BadLine(f"The line {self.key} has two actions named {made.name}; rename one of them.")
+            self.actions[made.name] = made
+            return function
+
+        return register if function is None else register(function)
+
+    def context(self, function: F) -> F:
+        """Add what this function returns to the contact's record, which the model is shown in every turn.
+
+        @line.context
+        async def membership(request: ContextRequest) -> dict:
+            return {"member_since": "2021"}
+        """
+        self.contexts.append(function)
+        return function
+
+    def rule(self, function: F) -> F:
+        """Judge every text before it leaves: a function of (facts, now) that returns Send, Wait or Refuse.
+
+        The strictest verdict wins, so a rule can hold or refuse a text and never let one through.
+        """
+        self.rules.append(function)
+        return function
+
+    def page(self, path: str) -> Callable[[WebFunction], WebFunction]:
+        """Serve a page below `/plugins`, such as a calendar feed."""
+
+        def register(function: WebFunction) -> WebFunction:
+            self.pages.append(Page(path=path, answer=function))
+            return function
+
+        return register

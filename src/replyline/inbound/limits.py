@@ -1,0 +1,29 @@
+"""How many unsigned requests one address may make before it is turned away without a look."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+
+class PerAddress:
+    """A rate for each address (GCRA), remembering the most recent ones only: memory stays flat under a flood."""
+
+    def __init__(
+        self, *, per_minute: int = 30, burst: int = 30, remember: int = 10_000, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval = 60 / per_minute
+        self._tolerance = self._interval * (burst - 1)
+        self._remember, self._now = remember, now
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def allows(self, address: str) -> bool:
+        """Count one request of this address; false when it has had its share."""
+        now = self._now()
+        until = max(self._until.get(address, now), now)
+        if until - now > self._tolerance:
+            return False
+        self._until[address] = until + self._interval
+        self._until.move_to_end(address)
+        if len(self._until) > self._remember:
+            self._until.popitem(last=False)
+        return True

@@ -1,0 +1,177 @@
+"""A text arrives: it is stored, STOP and its kin are heard, and a turn is scheduled, all in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, bindparam, update
+
+from replyline.conversations import store
+from replyline.conversations.store import Conversation
+from replyline.conversations.text import InboundText
+from replyline.db import CHANGE, wake
+from replyline.db.columns import UtcTime
+from replyline.db.tables import conversations
+from replyline.inbound import media
+from replyline.outbound.queue import NewText, cancel_queued, queue_text
+from replyline.phone_numbers import sender_kind
+from replyline.plugins.line import Line
+from replyline.rules import consent
+from replyline.rules.facts import Purpose
+from replyline.rules.keywords import Heard, Keyword, hear, twilio_answers
+from replyline.turns.schedule import turn_for
+from replyline.work import Arm, arm_many
+
+# Texts a phone may send at once before its turns are spread over time.
+BURST = 5
+# A confirmation or help text that comes later than this would only confuse (47 CFR 64.1200(a)(12): 5 minutes).
+PROMPTLY = timedelta(minutes=5)
+
+
+class Received(StrEnum):
+    """What became of one inbound text."""
+
+    NEW = "new"  # stored; a turn will answer it
+    AGAIN = "again"  # Twilio repeated itself; the first delivery did the work
+    HEEDED = "heeded"  # STOP, START, HELP: never the model's business
+    QUIET = "quiet"  # stored, and not answered: they opted out, or a person of the business answers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """One inbound text and the line it was written to."""
+
+    line: Line
+    text: InboundText
+
+
+def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
+    """Store inbound texts and let turns answer them; one answer for each, in their order."""
+    now = max(arrival.text.received_at for arrival in arrivals)
+    found = store.find_or_start(conn, [key_of(arrival) for arrival in arrivals], now)
+    added = store.add_inbound(conn, [(arrival.text, found[key_of(arrival)]) for arrival in arrivals])
+    opted_out = {(c.line, c.phone) for c in found.values() if c.has_opted_out}
+    to_answer: list[tuple[Arrival, Conversation]] = []
+    results = []
+    for arrival in arrivals:
+        conversation = found[key_of(arrival)]
+        text_id = added.pop(arrival.text.sid, None)
+        result = take_in(conn, arrival, conversation, text_id, opted_out) if text_id else Received.AGAIN
+        if result is Received.NEW:
+            to_answer.append((arrival, conversation))
+        results.append(result)
+    if to_answer:
+        schedule_turns(conn, to_answer)
+    if any(result is not Received.AGAIN for result in results):
+        wake(conn, CHANGE)
+    return results
+
+
+def take_in(
+    conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, opted_out: set[tuple[str, str]]
+) -> Received:
+    """Heed a keyword, note the pictures, or leave the text to a turn."""
+    text = arrival.text
+    person = (conversation.line, conversation.phone)
+    heard = hear_in(text)
+    if heard is not None and (not heard.only_if_opted_out or person in opted_out):
+        heed(conn, arrival, conversation, text_id, heard)
+        if heard.kind is not Keyword.HELP:
+            (opted_out.add if heard.kind is Keyword.STOP else opted_out.discard)(person)
+        store.mark_handled(conn, [text_id], text.received_at, why=f"heard as {heard.kind.value}")
+        return Received.HEEDED
+    if text.pictures:
+        media.fetch_later(conn, text_id, text.received_at)
+    if person in opted_out:
+        store.mark_handled(conn, [text_id], text.received_at, why="they have opted out")
+        return Received.QUIET
+    if conversation.taken_over_by:
+        store.mark_handled(conn, [text_id], text.received_at, why="a person answers here")
+        return Received.QUIET
+    return Received.NEW
+
+
+def hear_in(text: InboundText) -> Heard | None:
+    """The keyword in a text. What Advanced Opt-Out says it matched counts, whatever words the account has set there."""
+    if text.opt_out_type in {"STOP", "START", "HELP"}:
+        return Heard(kind=Keyword[text.opt_out_type], word=text.body.strip()[:40], matched_by="twilio")
+    return hear(text.body)
+
+
+def heed(conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, heard: Heard) -> None:
+    line, text = arrival.line, arrival.text
+    whose = {"line": conversation.line, "phone": conversation.phone, "now": text.received_at}
+    if heard.kind is Keyword.STOP:
+        consent.opt_out(conn, **whose, source="keyword", word=heard.word, text_id=text_id)
+        cancel_queued(conn, **whose, why="they opted out")
+    elif heard.kind is Keyword.START:
+        consent.reopen(conn, **whose, word=heard.word, text_id=text_id)
+    else:
+        consent.record(conn, **whose, kind="help", source="keyword", word=heard.word, text_id=text_id)
+    if not is_answered_by_twilio(text, heard):
+        answer(conn, line, conversation, text, heard)
+
+
+def is_answered_by_twilio(text: InboundText, heard: Heard) -> bool:
+    """Whether Twilio has sent its own answer, so that ours would be a second one, or be refused with 21610."""
+    return text.opt_out_type is not None or twilio_answers(heard.word, sender_kind(text.our_address))
+
+
+def answer(conn: Connection, line: Line, conversation: Conversation, text: InboundText, heard: Heard) -> None:
+    contact = f" Contact {line.contact}." if line.contact else ""
+    body, purpose = {
+        Keyword.STOP: (
+            f"{line.name}: you are unsubscribed and will get no more texts. Reply START to resubscribe.",
+            Purpose.OPT_OUT_CONFIRMATION,
+        ),
+        Keyword.START: (f"{line.name}: you will get our texts again. Reply HELP for help, STOP to end.", Purpose.HELP_REPLY),
+        Keyword.HELP: (
+            line.help_text or f"{line.name}.{contact} Msg & data rates may apply. Reply STOP to opt out.",
+            Purpose.HELP_REPLY,
+        ),
+    }[heard.kind]
+    queue_text(
+        conn,
+        NewText(
+            line=conversation.line,
+            conversation_id=conversation.id,
+            phone=conversation.phone,
+            our_address=conversation.our_address,
+            body=body,
+            purpose=purpose,
+            messaging_service_sid=text.messaging_service_sid,
+            expires_at=text.received_at + PROMPTLY,
+        ),
+        text.received_at,
+    )
+
+
+def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversation]]) -> None:
+    """Have each conversation answered once its burst is over, later when its phone has used up its rate of turns."""
+    turns: dict[str, Arm] = {}
+    used: dict[str, datetime] = {}
+    for arrival, conversation in to_answer:
+        line, at = arrival.line, arrival.text.received_at
+        spoken_for = max(used.get(conversation.id) or conversation.rate_until or at, at)
+        allowed_from = spoken_for - BURST * interval(line)
+        turns[conversation.id] = turn_for(line, conversation.id, arrival.text.body, at, not_before=allowed_from)
+        used[conversation.id] = spoken_for + interval(line)
+    arm_many(conn, list(turns.values()))
+    last = {conversation.id: arrival.text.received_at for arrival, conversation in to_answer}
+    conn.execute(REMEMBER, [{"conversation_id": c, "at": last[c], "until": used[c]} for c in sorted(used)])
+
+
+def interval(line: Line) -> timedelta:
+    return timedelta(minutes=1) / line.turns_per_minute
+
+
+def key_of(arrival: Arrival) -> store.Key:
+    return arrival.line.key, arrival.text.phone, arrival.text.our_address
+
+
+REMEMBER = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"))
+    .values(last_inbound_at=bindparam("at", type_=UtcTime), rate_until=bindparam("until", type_=UtcTime))
+)

@@ -1,0 +1,73 @@
+"""Hearing an opt-out, and remembering it. Only the person's own opt-in undoes it."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from replyline.conversations.store import if_new
+from replyline.db import new_id
+from replyline.db.tables import consent_events, contacts, opt_outs
+
+
+def opt_out(
+    conn: Connection, *, line: str, phone: str, now: datetime, source: str, word: str | None = None, text_id: str | None = None
+) -> None:
+    """Nobody texts this person for this line any more. Sources: keyword, carrier, person."""
+    # The row lock makes a send that is just being judged wait for us, so that nothing is claimed after our commit.
+    conn.execute(LOCK_CONTACT, {"of_line": line, "of_phone": phone})
+    conn.execute(
+        if_new(conn, opt_outs),
+        {"line": line, "phone": phone, "since": now, "source": source, "text_id": text_id},
+    )
+    record(conn, line=line, phone=phone, now=now, kind="opt_out", source=source, word=word, text_id=text_id)
+
+
+def reopen(
+    conn: Connection, *, line: str, phone: str, now: datetime, word: str | None = None, text_id: str | None = None
+) -> None:
+    """The person wrote START: replies may go out again. It is not consent to marketing."""
+    conn.execute(REOPEN, {"of_line": line, "of_phone": phone})
+    record(conn, line=line, phone=phone, now=now, kind="reopened", source="keyword", word=word, text_id=text_id)
+
+
+def record(
+    conn: Connection,
+    *,
+    line: str,
+    phone: str,
+    now: datetime,
+    kind: str,
+    source: str,
+    word: str | None = None,
+    text_id: str | None = None,
+) -> None:
+    """Append to the person's history of consent; nothing there is ever changed."""
+    conn.execute(
+        ADD_EVENT,
+        {
+            "id": new_id("cev"),
+            "line": line,
+            "phone": phone,
+            "kind": kind,
+            "source": source,
+            "word": word,
+            "text_id": text_id,
+            "at": now,
+        },
+    )
+
+
+def has_opted_out(conn: Connection, *, line: str, phone: str) -> bool:
+    return conn.execute(OPTED_OUT, {"of_line": line, "of_phone": phone}).first() is not None
+
+
+LOCK_CONTACT = (
+    update(contacts)
+    .where(contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone"))
+    .values(phone=contacts.c.phone)
+)
+REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
+OPTED_OUT = select(opt_outs.c.since).where(
+    opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")
+)
+ADD_EVENT = insert(consent_events)

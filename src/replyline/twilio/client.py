@@ -1,0 +1,202 @@
+"""Twilio's REST API: the official package's resources over one pooled asynchronous connection.
+
+The package builds requests, reads answers and follows pages; it has no timeout and no notion of "we cannot know",
+so the wire and the outcomes are ours.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from twilio.base.exceptions import TwilioRestException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from replyline.errors import ReplylineError
+
+# Longer than Twilio ever takes, much shorter than a lease: a request still open when its lease ends could be repeated.
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+CONNECTIONS = 200
+REAL = "https://api.twilio.com"
+
+
+class SendError(ReplylineError):
+    """A text was not sent, or we do not know whether it was."""
+
+
+class Refused(SendError):
+    """Twilio said no to this text; the same text will not be taken."""
+
+    def __init__(self, reason: str, *, code: int | None, status: int) -> None:
+        super().__init__(reason)
+        self.code, self.status = code, status
+
+
+class Throttled(SendError):
+    """Twilio asked us to slow down; it did nothing with this text."""
+
+    try_again = True
+
+    def __init__(self, reason: str, *, retry_after: float | None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class InDoubt(SendError):
+    """We asked and never heard, or heard an error that says nothing: the text may be on its way."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """What we ask Twilio to send."""
+
+    to: str
+    sender: str | None  # a number, short code or alphanumeric id
+    messaging_service_sid: str | None
+    body: str
+    media_urls: Sequence[str]
+    status_callback: str
+    validity_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message as Twilio has it."""
+
+    sid: str
+    status: str
+    body: str
+    sender: str | None
+    to: str
+    created_at: datetime
+    direction: str
+    error_code: int | None
+    segments: int
+
+
+class TwilioClient:
+    """One account's REST API. Make it inside a running event loop, and close it."""
+
+    def __init__(self, *, account_sid: str, username: str, password: str, url: str = REAL) -> None:
+        self._wire = Wire(url)
+        self._client = Client(username, password, account_sid, http_client=self._wire)
+        self._messages = self._client.api.v2010.accounts(account_sid).messages
+
+    async def create(self, outgoing: Outgoing) -> Message:
+        """Send a text. Raises `Refused`, `Throttled` or `InDoubt`."""
+        given: dict[str, Any] = {
+            "to": outgoing.to,
+            "from_": outgoing.sender,
+            "messaging_service_sid": outgoing.messaging_service_sid,
+            "body": outgoing.body or None,
+            "media_url": list(outgoing.media_urls) or None,
+            "status_callback": outgoing.status_callback,
+            "validity_period": outgoing.validity_seconds,
+        }
+        try:
+            made = await self._messages.create_async(**{name: value for name, value in given.items() if value is not None})
+        except TwilioRestException as error:
+            code = error.code or None
+            raise Refused(f"Twilio refused the text: {code or error.status}.", code=code, status=error.status) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError):  # no connection: nothing can have arrived
+                raise Throttled("Twilio cannot be reached.", retry_after=None) from error
+            raise InDoubt(f"Twilio did not answer: {type(error).__name__}.") from error
+        except (ValueError, KeyError, TypeError) as error:  # 201, and a body that is not what Twilio writes
+            raise InDoubt("Twilio's answer could not be read.") from error
+        return as_message(made)
+
+    async def sent_to(self, to: str, *, since: datetime, at_most: int = 200) -> list[Message]:
+        """What this account has sent to a number since then, the newest first. Raises `InDoubt` when Twilio is away."""
+        return [message async for message in self._list(to=to, date_sent_after=since, limit=at_most)]
+
+    async def _list(self, **filters: Any) -> AsyncIterator[Message]:
+        try:
+            for found in await self._messages.list_async(page_size=100, **filters):
+                yield as_message(found)
+        except (TwilioRestException, TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise InDoubt(f"Twilio's list could not be read: {type(error).__name__}.") from error
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+
+class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
+    """The package's transport: one connection pool, a deadline, and the address that the settings name."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(logging.getLogger("twilio.quiet"), True, None)
+        self._url = url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        session = self._session or self._open()
+        async with session.request(
+            method,
+            url.replace(REAL, self._url, 1),
+            params={k: str(v) for k, v in (params or {}).items()} or None,
+            data=form_fields(data or {}) or None,
+            headers=headers,
+            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            allow_redirects=allow_redirects,
+        ) as response:
+            if response.status == 429:
+                raise Throttled("Twilio asked us to slow down (429).", retry_after=seconds_of(response.headers))
+            if response.status >= 500:
+                raise InDoubt(f"Twilio answered {response.status}, which does not say whether the text was taken.")
+            return Response(response.status, await response.text(), response.headers)
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)  # let the transports go
+
+
+def form_fields(data: dict[str, object]) -> list[tuple[str, str]]:
+    """A list becomes the same field several times, as Twilio reads MediaUrl."""
+    return [
+        (name, str(item)) for name, value in data.items() for item in (value if isinstance(value, list) else [value])
+    ]
+
+
+def seconds_of(headers: Mapping[str, str]) -> float | None:
+    """Retry-After, which Twilio does not promise."""
+    try:
+        return float(headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+
+
+def as_message(made: Any) -> Message:
+    created = made.date_created
+    return Message(
+        sid=made.sid,
+        status=str(getattr(made.status, "value", made.status)),
+        body=made.body or "",
+        sender=made.from_,
+        to=made.to,
+        created_at=created.astimezone(UTC) if created else datetime.now(UTC),
+        direction=str(getattr(made.direction, "value", made.direction)),
+        error_code=made.error_code,
+        segments=int(made.num_segments or 0),
+    )

@@ -30,8 +30,8 @@ async def ask(
 ) -> Answer:
     """The model's next answer in this turn. Raises `ModelUnavailable`, `ModelRefused` or `ModelFiltered`.
 
-    `turns` go in order: `Said` history, the `Record`, the new `Texts`, then this turn's `Answered`, `Result` and `Check`.
-    Keep the beginning byte for byte the same between the asks of a turn: providers charge less for what they have seen.
+    `turns` go in order: `Said` history, the `Record`, the new `Texts`, then this turn's `Answered`, `Result`, `Check`.
+    Keep the beginning byte for byte the same between the asks of a turn: providers charge less for what they know.
     """
     return await model.answer(
         Prompt(

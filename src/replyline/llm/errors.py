@@ -1,7 +1,5 @@
 """What can go wrong with a model. Each carries one sentence for the operator, never a body or a key."""
 
-from typing import ClassVar
-
 from replyline.errors import ReplylineError
 
 
@@ -11,8 +9,6 @@ class BadModel(ReplylineError):
 
 class ModelError(ReplylineError):
     """The model gave no answer."""
-
-    try_again: ClassVar[bool] = False
 
 
 class ModelUnavailable(ModelError):

@@ -1,8 +1,8 @@
 """Our prompt as pydantic-ai's messages, and its response as our answer."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from itertools import groupby
 
 from pydantic import TypeAdapter
@@ -19,7 +19,19 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from replyline.llm.prompt import Answer, Answered, Check, Finish, PromptPart, Record, Result, Said, Texts, ToolCall, Usage
+from replyline.llm.prompt import (
+    Answer,
+    Answered,
+    Check,
+    Finish,
+    PromptPart,
+    Record,
+    Result,
+    Said,
+    Texts,
+    ToolCall,
+    Usage,
+)
 
 RECORD = register_tag("contact_record")
 CHECK = "[automatic check, not the customer]"
@@ -32,7 +44,10 @@ def as_messages(turns: Sequence[PromptPart], *, sees_pictures: bool) -> list[Mod
     """The conversation and this turn, strictly in turn: some local models accept nothing else."""
     messages: list[ModelMessage] = []
     for ours, parts in groupby(turns, key=is_ours):
-        messages.extend(as_responses(parts) if ours else [as_request(parts, sees_pictures)])
+        if ours:
+            messages.extend(as_responses(parts))
+        else:
+            messages.append(as_request(parts, sees_pictures))
     return messages
 
 
@@ -120,4 +135,4 @@ def cost_of(response: ModelResponse) -> int | None:
         price = response.cost().total_price
     except (LookupError, ValueError, AssertionError):
         return None  # a local model, or one newer than the price list
-    return int((price * 1_000_000).to_integral_value(rounding="ROUND_CEILING")) if isinstance(price, Decimal) else None
+    return math.ceil(price * 1_000_000)

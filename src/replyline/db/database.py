@@ -15,15 +15,19 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection as Conn
 from sqlalchemy import make_url
 
+from replyline.db.errors import DatabaseClosed
 from replyline.db.transactor import Transactor
 from replyline.db.units import GatheredUnit, SingleUnit, Unit, deliver
 from replyline.errors import ReplylineError
+from replyline.log import get_log
 
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 
 Gathered = Callable[[Conn, Sequence[A]], Sequence[R]]
+
+log = get_log(__name__)
 
 
 class Db:
@@ -34,18 +38,22 @@ class Db:
         self.engine_name = make_url(url).get_backend_name()
         self._transactor = transactor
         self._waiting: deque[Unit] = deque()
-        self._ready = threading.Condition()
+        self._ready = threading.Condition(threading.Lock())
         self._gathering: dict[Callable[..., Any], GatheredUnit] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._closing = False
         self._threads = [
-            threading.Thread(target=self._serve, name=f"replyline-db-{n}", daemon=True) for n in range(transactor.threads)
+            threading.Thread(target=self._serve, name=f"replyline-db-{n}", daemon=True)
+            for n in range(transactor.threads)
         ]
         for thread in self._threads:
             thread.start()
 
     async def run(self, fn: Callable[Concatenate[Conn, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call `fn(conn, ...)` in one transaction and return what it returns."""
+        """Call `fn(conn, ...)` in one transaction and return what it returns.
+
+        What was asked is done, also when whoever asked is cancelled meanwhile.
+        """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._put(SingleUnit(fn, args, kwargs, future))
         return await future
@@ -57,6 +65,7 @@ class Db:
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         with self._ready:
+            self._refuse_if_closing()
             unit = self._gathering.get(fn)
             if unit is None:
                 unit = self._gathering[fn] = GatheredUnit(fn)
@@ -70,10 +79,23 @@ class Db:
         self._put(SingleUnit(fn, args, kwargs, future))
         return future.result()
 
-    def listen(self, topic: str, woken: Callable[[], None]) -> None:
-        """Call `woken` (on any thread) after each commit, here or in another process, that woke this topic."""
-        self._listeners.setdefault(topic, []).append(woken)
-        self._transactor.listen(self._wake)
+    def listen(self, topic: str, woken: Callable[[], None]) -> Callable[[], None]:
+        """Call `woken` (on any thread) after each commit, here or in another process, that woke this topic.
+
+        Gives a function that ends it. On PostgreSQL `woken` is also called when something may have been missed.
+        """
+        with self._ready:
+            self._listeners[topic] = [*self._listeners.get(topic, ()), woken]
+        self._transactor.listen(self._wake, lambda: self._wake(frozenset(self._listeners)))
+
+        def end() -> None:
+            with self._ready:
+                left = list(self._listeners.get(topic, ()))
+                if woken in left:
+                    left.remove(woken)
+                self._listeners[topic] = left
+
+        return end
 
     async def close(self) -> None:
         """Finish what waits, then let go of the connections."""
@@ -89,11 +111,14 @@ class Db:
 
     def _put(self, unit: Unit) -> None:
         with self._ready:
+            self._refuse_if_closing()
             self._enqueue(unit)
 
-    def _enqueue(self, unit: Unit) -> None:
+    def _refuse_if_closing(self) -> None:
         if self._closing:
-            raise ReplylineError("The database is closed; nothing more can be asked of it.")
+            raise DatabaseClosed
+
+    def _enqueue(self, unit: Unit) -> None:
         self._waiting.append(unit)
         self._ready.notify()
 
@@ -102,13 +127,10 @@ class Db:
             topics = self._transactor.transact(units)
             deliver([settled for unit in units for settled in unit.settled])
             self._wake(topics)
-            with self._ready:
-                for unit in units:
-                    if unit.rest():  # more items came for the same function meanwhile
-                        self._waiting.append(unit)
-                        self._ready.notify()
+            self._put_back(units)
 
     def _take(self) -> list[Unit]:
+        """What to do next; nothing once the database is closing and nothing waits."""
         with self._ready:
             while not self._waiting and not self._closing:
                 self._ready.wait()
@@ -119,10 +141,22 @@ class Db:
                 units.append(unit)
             return units
 
+    def _put_back(self, units: Sequence[Unit]) -> None:
+        """Queue the functions again for which more items came meanwhile."""
+        with self._ready:
+            for unit in units:
+                if unit.rest():
+                    self._enqueue(unit)
+                elif isinstance(unit, GatheredUnit):
+                    del self._gathering[unit.fn]
+
     def _wake(self, topics: frozenset[str]) -> None:
         for topic in topics:
             for woken in self._listeners.get(topic, ()):
-                woken()
+                try:
+                    woken()
+                except Exception:  # a listener's fault must not stop a database thread
+                    log.exception("listener_failed", topic=topic)
 
 
 def open_db(url: str) -> Db:
@@ -130,11 +164,16 @@ def open_db(url: str) -> Db:
     from replyline.db.postgres import PostgresTransactor
     from replyline.db.sqlite import SqliteTransactor
 
+    backend = backend_of(url)
+    return Db(url, SqliteTransactor(url) if backend == "sqlite" else PostgresTransactor(url))
+
+
+def backend_of(url: str) -> str:
+    """`sqlite` or `postgresql`. Raises `ReplylineError` for anything else."""
     backend = make_url(url).get_backend_name()
-    if backend == "sqlite":
-        return Db(url, SqliteTransactor(url))
-    if backend == "postgresql":
-        return Db(url, PostgresTransactor(url))
-    raise ReplylineError(
-        f"REPLYLINE_DATABASE_URL starts with {backend}, which Replyline cannot use; give sqlite:///… or postgresql://…"
-    )
+    if backend not in {"sqlite", "postgresql"}:
+        raise ReplylineError(
+            f"REPLYLINE_DATABASE_URL starts with {backend}, which Replyline cannot use; "
+            "give sqlite:///… or postgresql://…"
+        )
+    return backend

@@ -4,9 +4,13 @@ from replyline.errors import ReplylineError
 
 
 class DatabaseDown(ReplylineError):
-    """The database does not answer; it is asked again."""
+    """The database does not answer; nothing was changed."""
 
     try_again = True
+
+
+class DatabaseClosed(ReplylineError):
+    """The database is closed; nothing more can be asked of it."""
 
 
 class OutcomeUnknown(ReplylineError):

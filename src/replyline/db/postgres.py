@@ -1,36 +1,60 @@
 """PostgreSQL: a few threads, one connection each, one transaction a unit; deadlocks and lost connections tried again."""
 
+import os
 import random
+import selectors
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, Transaction, create_engine, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from replyline.db.errors import DatabaseDown, OutcomeUnknown
-from replyline.db.transactor import Transactor, Wake
-from replyline.db.units import Unit
+from replyline.db.transactor import Transactor, Woken
+from replyline.db.units import Step, Unit
 from replyline.db.wake import take_wakes
+from replyline.log import get_log
 
-TRIES = 6
 CHANNEL = "replyline"
-Step = Callable[[Connection], Any]
+TRIES = 8  # for deadlocks and the like
+PATIENCE = 5.0  # seconds that the server may be away before those who ask are told so
 # 40001 serialization_failure, 40P01 deadlock_detected: PostgreSQL asks for the transaction to be done again.
 AGAIN = {"40001", "40P01"}
+# A server that vanished without a word is noticed within half a minute.
+NETWORK = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
+log = get_log(__name__)
 
 
 def postgres_engine(url: str) -> Engine:
     """A SQLAlchemy engine over psycopg 3; each database thread keeps the one connection it takes."""
-    return create_engine(
+    engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
         hide_parameters=True,  # an error message with bodies and numbers in it would reach the log
-        connect_args={"application_name": "replyline", "connect_timeout": 5, "prepare_threshold": 2},
+        connect_args={"application_name": "replyline", "prepare_threshold": 2, **NETWORK},
     )
+
+    @event.listens_for(engine, "handle_error")
+    def leave_out_values(context: ExceptionContext) -> None:
+        # "DETAIL: Key (line, phone)=(gym, +1...) already exists." would reach the log just the same.
+        error = context.original_exception
+        if isinstance(error, psycopg.Error) and error.diag.message_primary:
+            error.args = (error.diag.message_primary,)
+            if context.sqlalchemy_exception is not None:
+                context.sqlalchemy_exception.args = (f"({type(error).__name__}) {error.diag.message_primary}",)
+
+    return engine
 
 
 class PostgresTransactor(Transactor):
@@ -42,8 +66,11 @@ class PostgresTransactor(Transactor):
         self._url = url
         self._engine = postgres_engine(url)
         self._mine = threading.local()
-        self._open: list[Connection] = []
+        self._open: dict[Connection, int] = {}  # each with the id of the server's process behind it
+        self._backends: set[int] = set()
+        self._down_since: float | None = None
         self._listener: Listener | None = None
+        self._starting = threading.Lock()
 
     def transact(self, units: Sequence[Unit]) -> frozenset[str]:
         topics: set[str] = set()
@@ -53,57 +80,68 @@ class PostgresTransactor(Transactor):
 
     def _in_transaction(self, step: Step, topics: set[str]) -> Any:
         """Run one step in a transaction of its own, again when PostgreSQL asks for that or the connection is lost."""
-        for attempt in range(1, TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                return self._once(step, topics)
+                value, wakes = self._once(step)
             except DBAPIError as error:
-                if not may_try_again(error):
+                if is_lost(error):
+                    self._down_since = self._down_since or time.monotonic()
+                    # Once more in any case: the connection may have been cut long ago, and a fresh one works.
+                    if attempt > 1 and time.monotonic() - self._down_since > PATIENCE:
+                        raise DatabaseDown(f"PostgreSQL does not answer: {plain(error)}") from error
+                elif getattr(error.orig, "sqlstate", None) not in AGAIN or attempt == TRIES:
                     raise
-                if attempt == TRIES:
-                    raise DatabaseDown(f"PostgreSQL did not answer in {TRIES} tries: {plain(error)}") from error
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        raise AssertionError("unreachable")
+                time.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - jitter, not a secret
+            else:
+                self._down_since = None
+                topics |= wakes
+                return value
 
-    def _once(self, step: Step, topics: set[str]) -> Any:
+    def _once(self, step: Step) -> tuple[Any, frozenset[str]]:
         conn = self._connection()
         transaction = conn.begin()
         is_committing = False
         try:
             value = step(conn)
             wakes = take_wakes(conn)
-            for topic in wakes:
-                conn.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+            if wakes:
+                conn.exec_driver_sql(NOTIFY, (CHANNEL, sorted(wakes)))
             is_committing = True
             transaction.commit()
         except BaseException as error:
             self._undo(conn, transaction)
-            if is_committing and isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise OutcomeUnknown("PostgreSQL went away during COMMIT.") from error
+            if is_committing and isinstance(error, DBAPIError) and is_lost(error):
+                raise OutcomeUnknown from error
             raise
-        topics |= wakes
-        return value
+        return value, wakes
 
     def _connection(self) -> Connection:
         conn: Connection | None = getattr(self._mine, "conn", None)
         if conn is None:
-            conn = self._mine.conn = self._engine.connect()
-            self._open.append(conn)
+            conn = self._engine.connect()
+            driver: Any = conn.connection.dbapi_connection
+            self._open[conn] = driver.info.backend_pid
+            self._backends.add(driver.info.backend_pid)
+            self._mine.conn = conn
         return conn
 
     def _undo(self, conn: Connection, transaction: Transaction) -> None:
-        take_wakes(conn)
         try:
+            take_wakes(conn)
             transaction.rollback()
         except DBAPIError:
             conn.invalidate()
         if conn.invalidated:
             self._mine.conn = None
-            self._open.remove(conn)
+            self._backends.discard(self._open.pop(conn))
             conn.close()
 
-    def listen(self, wake: Wake) -> None:
-        if self._listener is None:
-            self._listener = Listener(self._url, wake)
+    def listen(self, woken: Woken, missed: Callable[[], None]) -> None:
+        with self._starting:
+            if self._listener is None:
+                self._listener = Listener(self._url, woken, missed, self._backends.__contains__)
 
     def close(self) -> None:
         if self._listener is not None:
@@ -113,24 +151,27 @@ class PostgresTransactor(Transactor):
         self._engine.dispose()
 
 
-def may_try_again(error: DBAPIError) -> bool:
-    """Whether doing the same transaction again may work and cannot do anything twice: nothing was committed."""
-    state = getattr(error.orig, "sqlstate", None)
-    never_connected = state is None and isinstance(error, OperationalError)
-    return error.connection_invalidated or never_connected or state in AGAIN
+NOTIFY = "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic"
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Whether the connection broke, or was never made: nothing of this transaction is there unless it was committing."""
+    never_made = getattr(error.orig, "sqlstate", None) is None and isinstance(error, OperationalError)
+    return error.connection_invalidated or never_made
 
 
 def plain(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0]
+    return (str(error.orig).strip() or "no reason given").splitlines()[0]
 
 
 class Listener:
     """A connection that only listens, and comes back when it is lost."""
 
-    def __init__(self, url: str, wake: Wake) -> None:
+    def __init__(self, url: str, woken: Woken, missed: Callable[[], None], is_ours: Callable[[int], bool]) -> None:
         self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._wake = wake
+        self._woken, self._missed, self._is_ours = woken, missed, is_ours
         self._closing = threading.Event()
+        self._bell, self._ring = os.pipe()
         self._thread = threading.Thread(target=self._serve, name="replyline-db-listen", daemon=True)
         self._thread.start()
 
@@ -138,17 +179,33 @@ class Listener:
         while not self._closing.is_set():
             try:
                 self._listen()
-            except psycopg.OperationalError:
+            except psycopg.Error:
                 # Polling covers for us meanwhile; a lost listener only costs latency.
-                self._closing.wait(1)
+                log.warning("listener_lost")
+                self._closing.wait(random.uniform(0.2, 1))  # noqa: S311 - jitter, not a secret
 
     def _listen(self) -> None:
-        with psycopg.connect(self._url, autocommit=True, application_name="replyline-listen", connect_timeout=5) as conn:
+        with psycopg.connect(self._url, autocommit=True, application_name="replyline-listen", **NETWORK) as conn:
             conn.execute(f"LISTEN {CHANNEL}")
+            self._missed()
             while not self._closing.is_set():
-                for notification in conn.notifies(timeout=0.5):
-                    self._wake(frozenset([notification.payload]))
+                # What this process has committed itself, its listeners know already.
+                heard = frozenset(n.payload for n in conn.notifies(timeout=0) if not self._is_ours(n.pid))
+                if heard:
+                    self._woken(heard)
+                else:
+                    self._wait(conn)
+
+    def _wait(self, conn: psycopg.Connection) -> None:
+        """Until something is heard or this is to end."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(conn.fileno(), selectors.EVENT_READ)
+            selector.register(self._bell, selectors.EVENT_READ)
+            selector.select()
 
     def close(self) -> None:
         self._closing.set()
+        os.write(self._ring, b".")
         self._thread.join()
+        os.close(self._bell)
+        os.close(self._ring)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from replyline.db.units import Unit
 
-Wake = Callable[[frozenset[str]], None]
+Woken = Callable[[frozenset[str]], None]
 
 
 class Transactor:
@@ -17,8 +17,8 @@ class Transactor:
         """Run the units, leave each its result or error, and say which topics to wake. Never raises."""
         raise NotImplementedError
 
-    def listen(self, wake: Wake) -> None:
-        """Pass on what other processes wake, where the engine can."""
+    def listen(self, woken: Woken, missed: Callable[[], None]) -> None:
+        """Pass on what other processes wake, where the engine can, and say when some of it may have been missed."""
 
     def close(self) -> None:
         """Let go of this engine's connections."""

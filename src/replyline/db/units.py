@@ -7,7 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
+from replyline.db.errors import DatabaseDown, OutcomeUnknown
+
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
+Step = Callable[[Connection], Any]
 
 # One set stays well under the limits of both engines (32,766 parameters on SQLite) and keeps a commit short.
 LARGEST_SET = 500
@@ -24,7 +27,7 @@ class Settled(NamedTuple):
 class Call(Protocol):
     """Runs one step of a unit so that its failure undoes that step alone."""
 
-    def __call__(self, step: Callable[[Connection], Any]) -> Any: ...
+    def __call__(self, step: Step) -> Any: ...
 
 
 class Unit(Protocol):
@@ -48,6 +51,8 @@ class Unit(Protocol):
 class SingleUnit:
     """One call of a plain function."""
 
+    __slots__ = ("args", "fn", "future", "kwargs", "settled")
+
     def __init__(
         self, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], future: AnyFuture
     ) -> None:
@@ -58,14 +63,19 @@ class SingleUnit:
         self.settled = []
 
     def run(self, guarded: Call) -> None:
-        value, error = outcome(guarded, lambda conn: self.fn(conn, *self.args, **self.kwargs))
-        self.settled = [Settled(self.future, value, error)]
+        try:
+            self.settled = [Settled(self.future, guarded(self._step), None)]
+        except BaseException as error:  # whatever it is, it belongs to the one who asked
+            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         self.settled = [Settled(self.future, None, error)]
 
     def rest(self) -> bool:
         return False
+
+    def _step(self, conn: Connection) -> Any:
+        return self.fn(conn, *self.args, **self.kwargs)
 
 
 class GatheredUnit:
@@ -74,6 +84,8 @@ class GatheredUnit:
     One round at a time is what makes sets grow under load, and it keeps two of our own sets from deadlocking
     over the same rows. `add`, `seize` and `rest` are called with the database's lock held.
     """
+
+    __slots__ = ("_is_idle", "_round", "_waiting", "fn", "settled")
 
     def __init__(self, fn: Callable[..., Sequence[Any]]) -> None:
         self.fn = fn
@@ -94,13 +106,17 @@ class GatheredUnit:
 
     def run(self, guarded: Call) -> None:
         items = [item for item, _ in self._round]
-        values, error = outcome(guarded, lambda conn: self._answers(conn, items))
-        if error is None:
-            self.settled = [Settled(f, v, None) for (_, f), v in zip(self._round, values, strict=True)]
-        elif len(items) == 1:
+        try:
+            values = guarded(lambda conn: self._answers(conn, items))
+        except (DatabaseDown, OutcomeUnknown) as error:  # what might have been kept must not be done once more
             self.fail(error)
+        except BaseException as error:
+            if len(items) == 1:
+                self.fail(error)
+            else:
+                self.settled = [self._alone(guarded, item, future) for item, future in self._round]
         else:
-            self.settled = [self._alone(guarded, item, future) for item, future in self._round]
+            self.settled = [Settled(f, v, None) for (_, f), v in zip(self._round, values, strict=True)]
 
     def fail(self, error: BaseException) -> None:
         self.settled = [Settled(future, None, error) for _, future in self._round]
@@ -111,21 +127,16 @@ class GatheredUnit:
         return not self._is_idle
 
     def _alone(self, guarded: Call, item: Any, future: AnyFuture) -> Settled:
-        values, error = outcome(guarded, lambda conn: self._answers(conn, [item]))
-        return Settled(future, None if error else values[0], error)
+        try:
+            return Settled(future, guarded(lambda conn: self._answers(conn, [item]))[0], None)
+        except BaseException as error:
+            return Settled(future, None, error)
 
     def _answers(self, conn: Connection, items: Sequence[Any]) -> Sequence[Any]:
         answers = self.fn(conn, items)
         if len(answers) != len(items):
             raise AssertionError(f"{self.fn.__qualname__} gave {len(answers)} answers to {len(items)} items.")
         return answers
-
-
-def outcome(guarded: Call, step: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
-    try:
-        return guarded(step), None
-    except Exception as error:  # whatever it is, it belongs to the one who asked
-        return None, error
 
 
 def deliver(settled: Sequence[Settled]) -> None:
@@ -154,5 +165,7 @@ def tell(settled: Settled) -> None:
         return
     if error is None:
         future.set_result(value)
+    elif isinstance(error, StopIteration):  # a future cannot carry one
+        future.set_exception(RuntimeError("The function let a StopIteration escape."))
     else:
         future.set_exception(error)

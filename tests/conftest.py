@@ -1,0 +1,61 @@
+"""What every test may ask for."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pydantic_ai.models
+import pytest
+
+from replyline.clock import FakeClock
+from replyline.db import Db, open_db
+from tests.support import databases, left_out, postgres_server
+
+pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres_server.begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        databases.drop_postgres_template()
+        postgres_server.end_run()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    left_out.print_left_out(terminalreporter)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    left_out.fail_if_ci(session)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, migrated database: the test runs once on each engine."""
+    if request.param == "sqlite":
+        yield databases.sqlite_database(tmp_path)
+        return
+    try:
+        postgres_server.server_url()
+    except postgres_server.NoPostgres as none:
+        pytest.skip(f"PostgreSQL: {none}")
+    with databases.postgres_database() as url:
+        yield url
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Db]:
+    """A database of its own, open."""
+    db = open_db(database_url)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still on a Monday, at noon in Chicago."""
+    return FakeClock("2026-03-02 18:00 UTC")

@@ -1,0 +1,86 @@
+"""A migrated database for each test, by copying one that is migrated once."""
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import URL, make_url
+
+from replyline.db.migrate import migrate
+from tests.support.postgres_server import RUN_FOLDER, server_url
+
+
+def run_folder() -> Path:
+    return Path(os.environ[RUN_FOLDER])
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[bool]:
+    """Let one worker of the run do something that is done once; true for the one that has to."""
+    with (run_folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run_folder() / f"{name}.done"
+        yield not done.exists()
+        done.touch()
+
+
+@cache
+def sqlite_template() -> Path:
+    file = run_folder() / "template.db"
+    with only_one("sqlite") as is_mine:
+        if is_mine:
+            migrate(f"sqlite:///{file}")
+    return file
+
+
+def sqlite_database(folder: Path) -> str:
+    """The URL of a fresh database in a folder."""
+    file = folder / "replyline.db"
+    shutil.copyfile(sqlite_template(), file)
+    return f"sqlite:///{file}"
+
+
+@cache
+def postgres_template() -> str:
+    name = f"replyline_template_{run_folder().name[-8:]}"
+    with only_one("postgresql") as is_mine:
+        if is_mine:
+            command(f'CREATE DATABASE "{name}"')
+            migrate(url_of(name))
+    return name
+
+
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """The URL of a fresh database, which is dropped afterwards."""
+    name = f"replyline_{uuid.uuid4().hex[:12]}"
+    command(f'CREATE DATABASE "{name}" TEMPLATE "{postgres_template()}" STRATEGY FILE_COPY')
+    try:
+        yield url_of(name)
+    finally:
+        command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def drop_postgres_template() -> None:
+    """Leave nothing behind on a server that is not ours."""
+    if (run_folder() / "postgresql.done").exists():
+        command(f'DROP DATABASE IF EXISTS "{postgres_template()}" WITH (FORCE)')
+
+
+def url_of(database: str) -> str:
+    return server().set(database=database).render_as_string(hide_password=False)
+
+
+def server() -> URL:
+    return make_url(server_url())
+
+
+def command(sql: str) -> None:
+    with psycopg.connect(server().set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as conn:
+        conn.execute(sql)

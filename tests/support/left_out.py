@@ -1,0 +1,34 @@
+"""What a run has left out, said once at its end; where nothing may be left out, that fails it."""
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+
+
+def is_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def reasons(reporter: Any) -> Counter[str]:
+    """Each reason for which tests were skipped, and how many there were."""
+    found: Counter[str] = Counter()
+    for report in reporter.stats.get("skipped", ()):
+        where = report.longrepr
+        reason = where[2] if isinstance(where, tuple) else str(where)
+        found[reason.removeprefix("Skipped: ")] += 1
+    return found
+
+
+def print_left_out(reporter: Any) -> None:
+    for reason, count in sorted(reasons(reporter).items()):
+        reporter.write_line(f"left out: {count} {'test' if count == 1 else 'tests'}: {reason}", yellow=True)
+        if is_ci():
+            reporter.write_line("With CI=true nothing may be left out, so this run has failed.", red=True)
+
+
+def fail_if_ci(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if is_ci() and reporter is not None and reasons(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

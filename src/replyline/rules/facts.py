@@ -1,0 +1,30 @@
+"""What a text is judged by, gathered before."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """Why a text is sent. Anything promotional in it makes it marketing, whatever caused it."""
+
+    CONVERSATIONAL_REPLY = "conversational_reply"  # answers what the person has just written
+    TRANSACTIONAL = "transactional"  # about something they asked for: a booking, an order, a reminder of it
+    MARKETING = "marketing"  # meant to sell
+    OPT_OUT_CONFIRMATION = "opt_out_confirmation"  # the one text that may follow a STOP (47 CFR 64.1200(a)(12))
+    HELP_REPLY = "help_reply"  # answers HELP, which is owed to people who have opted out too
+    EMERGENCY = "emergency"  # about danger to health or safety
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """A text that wants to leave, and what is known of the person it goes to."""
+
+    purpose: Purpose
+    has_opted_out: bool  # of this line, and not undone by the person since
+    country: str | None  # of the destination, ISO 3166; none when it cannot be told
+    allowed_countries: frozenset[str]
+    # For the rules of a line's author.
+    line: str = ""
+    phone: str = ""
+    body: str = ""
+    has_pictures: bool = False

@@ -1,1 +1,25 @@
-"""Answers a business's phone number by text message."""
+"""Answers a business's phone number by text message.
+
+What the author of a line imports is here; everything else is found by walking the road of a text:
+`inbound` (a text arrives), `turns` (what to say is decided), `rules` (may it leave, now?), `outbound` (a text leaves).
+"""
+
+from replyline.plugins.appointments import Appointments, Service
+from replyline.plugins.context import ActionContext, Contact, ContextRequest
+from replyline.plugins.endings import AskAgain, GiveUp, Pause
+from replyline.plugins.hooks import Plugin, WebContext
+from replyline.plugins.line import Line
+
+__all__ = [
+    "ActionContext",
+    "Appointments",
+    "AskAgain",
+    "Contact",
+    "ContextRequest",
+    "GiveUp",
+    "Line",
+    "Pause",
+    "Plugin",
+    "Service",
+    "WebContext",
+]

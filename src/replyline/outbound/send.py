@@ -222,14 +222,17 @@ def settle(
 
 
 def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
-    """Write down what Twilio said. A status report that came first is not undone."""
+    """Write down what Twilio said. A status report that came first is not undone.
+
+    What Twilio has is a fact, lease or no lease; only the work row needs the lease.
+    """
+    still = held(conn, [each.job for each in results])
     conn.execute(RECORD, [recorded(each) for each in sorted(results, key=lambda each: each.text.id)])
     for each in results:
         if each.error_code == OPTED_OUT:
             consent.opt_out(
                 conn, line=each.text.line, phone=each.text.phone, now=each.now, source="carrier", text_id=each.text.id
             )
-    still = held(conn, [each.job for each in results])
     ours = [each for each in results if (each.job.kind, each.job.key) in still]
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     for each in ours:

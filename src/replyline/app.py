@@ -1,0 +1,209 @@
+"""Wires everything, once: reads nothing and decides nothing, hands each part what it needs."""
+
+import asyncio
+import contextlib
+import gc
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from replyline.clock import Clock, SystemClock
+from replyline.db import Db, open_db
+from replyline.inbound import media
+from replyline.inbound.limits import PerAddress
+from replyline.inbound.media import FetchMedia
+from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
+from replyline.llm.ask import Model
+from replyline.log import get_log
+from replyline.outbound import queue
+from replyline.outbound.send import Send
+from replyline.plugins.hooks import WebContext, WebFunction
+from replyline.plugins.line import Line
+from replyline.settings import BadSetting, Settings
+from replyline.turns import schedule
+from replyline.turns.take_turn import TakeTurn
+from replyline.twilio.client import TwilioClient
+from replyline.twilio.media import MediaFetcher
+from replyline.work.worker import Pool, Worker
+
+log = get_log(__name__)
+
+SMS = "/webhooks/twilio/sms"
+STATUS = "/webhooks/twilio/status"
+FALLBACK = "/webhooks/twilio/fallback"
+
+# A stop within 20 s: connections get 3 s, work 12 s, and the rest is for closing.
+CONNECTION_GRACE = 3
+WORK_GRACE = 12.0
+
+
+@dataclass(kw_only=True)
+class App:
+    """One process of Replyline: the web side, the worker, or both."""
+
+    settings: Settings
+    line: Line
+    db: Db
+    clock: Clock
+    worker: Worker | None
+    twilio: TwilioClient
+    fetcher: MediaFetcher
+    model: Model | None
+    counts: Counts
+
+    def web(self, *more: BaseRoute, on_start: Sequence[Callable[[], Awaitable[None]]] = ()) -> Starlette:
+        """The web side. The worker, if there is one, lives and dies with it."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            async with self.running():
+                for start in on_start:
+                    await start()
+                yield
+
+        return Starlette(routes=[*self._webhooks(), *self._probes(), *self._pages(), *more], lifespan=lifespan)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work in the background; on leaving, finish or hand back what is held and let go of everything."""
+        working = asyncio.create_task(self.worker.run()) if self.worker else None
+        # What was made at the start stays: the collector need not look at it again with each turn.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            if self.worker and working:
+                await self.worker.stop(WORK_GRACE)
+                await asyncio.gather(working, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of connections and of the database."""
+        await self.twilio.close()
+        await self.fetcher.close()
+        if self.model is not None:
+            await self.model.close()
+        await self.db.close()
+
+    def _webhooks(self) -> list[BaseRoute]:
+        assert self.settings.public_url is not None
+        limit = PerAddress()
+        kinds: dict[str, type[Webhook]] = {SMS: Sms, STATUS: StatusCallback, FALLBACK: Fallback}
+        return [
+            Route(
+                path,
+                kind(
+                    path=path,
+                    public_url=self.settings.public_url,
+                    auth_tokens=self.settings.auth_tokens,
+                    line=self.line,
+                    db=self.db,
+                    clock=self.clock,
+                    limit=limit,
+                    counts=self.counts,
+                ),
+            )
+            for path, kind in kinds.items()
+        ]
+
+    def _probes(self) -> list[BaseRoute]:
+        async def healthz(_: Request) -> Response:
+            return PlainTextResponse("ok\n")
+
+        async def readyz(_: Request) -> Response:
+            try:
+                async with asyncio.timeout(2):
+                    await self.db.run(answers)
+            except Exception as error:
+                return JSONResponse({"ready": False, "why": f"The database: {type(error).__name__}."}, status_code=503)
+            return JSONResponse({"ready": True})
+
+        return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+    def _pages(self) -> list[BaseRoute]:
+        web = WebContext(line=self.line, db=self.db, clock=self.clock, secret=secret_of(self.settings))
+        pages = [Route(page.path, page_endpoint(page.answer, web)) for page in self.line.pages]
+        return [Mount("/plugins", routes=pages)] if pages else []
+
+
+def wire(
+    settings: Settings, line: Line, *, model: Model | None, clock: Clock | None = None, db: Db | None = None
+) -> App:
+    """Build one process. Without a model it does the web side only. Call it inside a running event loop."""
+    settings.need("twilio_account_sid", "twilio_auth_token", "public_url")
+    username, password = rest_credentials(settings)
+    clock = clock or SystemClock()
+    db = db or open_db(settings.database_url)
+    twilio = TwilioClient(
+        account_sid=settings.twilio_account_sid or "", username=username, password=password, url=settings.twilio_api_url
+    )
+    fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
+    worker = None
+    if model is not None:
+        worker = Worker(db, clock, pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, model=model))
+    return App(
+        settings=settings,
+        line=line,
+        db=db,
+        clock=clock,
+        worker=worker,
+        twilio=twilio,
+        fetcher=fetcher,
+        model=model,
+        counts=Counts(),
+    )
+
+
+def pools(
+    settings: Settings, line: Line, *, db: Db, clock: Clock, twilio: TwilioClient, fetcher: MediaFetcher, model: Model
+) -> list[Pool]:
+    """The kinds of work there are. Turns and sends have places of their own, so neither can starve the other."""
+    turn = TakeTurn(
+        db=db,
+        clock=clock,
+        line=line,
+        model=model,
+        media_dir=settings.media_dir,
+        secret=secret_of(settings),
+        sees_pictures=settings.model_sees_pictures,
+    )
+    send = Send(db=db, clock=clock, line=line, twilio=twilio, status_url=f"{settings.public_url}{STATUS}")
+    fetch = FetchMedia(db, clock, fetcher, settings.media_dir)
+    return [
+        Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
+        Pool(kinds={queue.KIND: send}, at_once=100),
+        Pool(kinds={media.KIND: fetch}, at_once=20),
+    ]
+
+
+def rest_credentials(settings: Settings) -> tuple[str, str]:
+    """What the REST API is called with: an API key when there is one. Signatures always need the auth token."""
+    if settings.twilio_api_key_sid and settings.twilio_api_key_secret:
+        return settings.twilio_api_key_sid, settings.twilio_api_key_secret.get_secret_value()
+    if settings.twilio_api_key_sid or settings.twilio_api_key_secret:
+        raise BadSetting("TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET go together; only one of them is set.")
+    return settings.twilio_account_sid or "", settings.auth_tokens[0]
+
+
+def secret_of(settings: Settings) -> bytes:
+    """The key of our own hashes and links, the same in every process."""
+    secret = settings.hash_secret.get_secret_value() if settings.hash_secret else settings.auth_tokens[0]
+    return hashlib.sha256(b"replyline:" + secret.encode()).digest()
+
+
+def page_endpoint(answer: WebFunction, web: WebContext) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await answer(web, request)
+
+    return endpoint
+
+
+def answers(conn: Connection) -> None:
+    conn.execute(text("SELECT 1"))

@@ -39,11 +39,8 @@ MONTHS = {
         "december dec",
     ).items()
 }
-NUMBERS = numbered(*"zero one two three four five six seven eight nine ten eleven twelve".split()) | {
-    "a": 1,
-    "an": 1,
-    "couple": 2,
-}
+HOURS_SPOKEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = numbered("zero", *HOURS_SPOKEN) | {"a": 1, "an": 1, "couple": 2}
 # The part of a day, and between which hours a bare number then lies.
 PARTS: dict[str, tuple[float, float]] = {
     "morning": (5, 12),

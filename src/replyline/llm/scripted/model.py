@@ -1,0 +1,132 @@
+"""The scripted model: answers without a key or a network, by rules, and takes real actions like any other model."""
+
+import json
+from collections.abc import Sequence
+from itertools import count
+
+from replyline.llm.prompt import (
+    Answer,
+    Check,
+    Picture,
+    Prompt,
+    PromptPart,
+    Record,
+    Result,
+    Said,
+    Texts,
+    ToolCall,
+    Usage,
+)
+from replyline.llm.scripted import wording
+from replyline.llm.scripted.record import read_record
+from replyline.llm.scripted.steps import Ask, Do, Say, Step
+from replyline.llm.scripted.talk import plan
+
+NOT_AN_LLM = "No model key is set, so the scripted model answers. It follows fixed rules and is not an LLM."
+PICTURE = "Thanks for the picture! I'm a scripted model, so I can't look at it"
+
+
+class ScriptedModel:
+    """Plans the whole turn anew at each ask, and goes on with the first action that has no result yet."""
+
+    name = "scripted"
+
+    async def answer(self, prompt: Prompt) -> Answer:
+        steps = steps_of(prompt)
+        results = [part for part in prompt.turns if isinstance(part, Result)]
+        actions = [step for step in steps if isinstance(step, Do)]
+        if len(results) < len(actions):
+            return calling(actions[len(results)], len(results), prompt)
+        text = reply(steps, [result.output for result in results], has_picture=bool(pictures(prompt.turns)))
+        if isinstance(prompt.turns[-1], Check):
+            text = shorter(text)
+        return saying(text)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def scripted_model() -> ScriptedModel:
+    """The model for when there is no key. Print `NOT_AN_LLM` when you start with it."""
+    return ScriptedModel()
+
+
+def steps_of(prompt: Prompt) -> list[Step]:
+    history = [(part.by, part.text) for part in prompt.turns if isinstance(part, Said)]
+    record = next((part.data for part in reversed(prompt.turns) if isinstance(part, Record)), {})
+    texts = [text for part in prompt.turns if isinstance(part, Texts) for text in part.texts if text.strip()]
+    return plan(read_record(record), {tool.name for tool in prompt.tools}, history, texts)
+
+
+def pictures(turns: Sequence[PromptPart]) -> list[Picture]:
+    return [picture for part in turns if isinstance(part, Texts) for picture in part.pictures]
+
+
+def calling(step: Do, at: int, prompt: Prompt) -> Answer:
+    """The call, with the arguments that the action takes."""
+    tool = next(each for each in prompt.tools if each.name == step.tool)
+    known = tool.parameters.get("properties", step.arguments)
+    arguments = json.dumps({name: value for name, value in step.arguments.items() if name in known})
+    call = ToolCall(id=f"call_{at + 1}", name=step.tool, arguments=arguments)
+    part = {"part_kind": "tool-call", "tool_name": call.name, "args": arguments, "tool_call_id": call.id}
+    return answer_of(text="", calls=(call,), part=part)
+
+
+def saying(text: str) -> Answer:
+    return answer_of(text=text, calls=(), part={"part_kind": "text", "content": text})
+
+
+def answer_of(*, text: str, calls: tuple[ToolCall, ...], part: dict[str, str]) -> Answer:
+    return Answer(
+        text=text,
+        calls=calls,
+        finish="tool_call" if calls else "stop",
+        usage=Usage(model="scripted", cost_micros=0),
+        # As the provider models write it: a turn may go on with another model after a restart.
+        message=json.dumps({"kind": "response", "model_name": "scripted", "parts": [part]}),
+    )
+
+
+def reply(steps: Sequence[Step], outputs: Sequence[str], *, has_picture: bool) -> str:
+    said: list[str] = []
+    position = count()
+    has_more = any(not (isinstance(step, Say) and step.is_small_talk) for step in steps)
+    for step in steps:
+        match step:
+            case Say(text=text, is_small_talk=is_small_talk) if not (is_small_talk and has_more):
+                said.append(text)
+            case Ask(text=text):
+                said.append(text)
+            case Do():
+                said.append(outcome(step, outputs[next(position)]))
+            case _:
+                pass
+    if has_picture:
+        said.insert(0, f"{PICTURE}." if said else f"{PICTURE}. What can I do for you?")
+    return " ".join(dict.fromkeys(said))
+
+
+def outcome(step: Do, output: str) -> str:
+    """What became of an action, never better than the action itself says."""
+    if not wording.is_done(output, step.at):
+        told = wording.relayed(output)
+        return f"{told if told[:5] == 'Sorry' else f'Sorry, that did not work: {told}'} {step.instead}".strip()
+    match step.tool:
+        case "schedule_appointment" if step.at:
+            return f"You're booked for {step.service} on {wording.say_when(step.at)}. See you then!"
+        case "update_appointment" if step.at:
+            return f"Done, I moved {step.service} to {wording.say_when(step.at)}. See you then!"
+        case "cancel_appointment":
+            return f"Done, {step.service} is canceled."
+        case _:
+            return wording.relayed(output)
+
+
+def shorter(text: str) -> str:
+    """The first sentences, as many as one segment holds."""
+    kept = ""
+    for sentence in text.replace("! ", "!|").replace(". ", ".|").replace("? ", "?|").split("|"):
+        if len(kept) + len(sentence) + 1 > 155:
+            break
+        kept = f"{kept} {sentence}".strip()
+    return kept or text[:150].rsplit(" ", 1)[0] + "..."

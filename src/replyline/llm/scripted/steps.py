@@ -1,0 +1,36 @@
+"""What a turn of the scripted model is made of."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from replyline.llm.scripted.pending import Pending
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Say:
+    """A sentence for the reply. Small talk is left out when there is anything else to say."""
+
+    text: str
+    is_small_talk: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """A question, left out when the person's next text already answers it."""
+
+    text: str
+    pending: Pending
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Do:
+    """An action, and how to speak of it once it has ended."""
+
+    tool: str
+    arguments: dict[str, str] = field(hash=False)
+    service: str = ""
+    at: datetime | None = None  # the moment it should have been booked for, or moved to
+    instead: str = ""  # the question to ask when it was refused
+
+
+Step = Say | Ask | Do

@@ -147,7 +147,9 @@ def wire(
     fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
     worker = None
     if model is not None:
-        worker = Worker(db, clock, pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, model=model))
+        worker = Worker(
+            db, clock, pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, model=model)
+        )
     return App(
         settings=settings,
         line=line,

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -64,7 +65,7 @@ def make_desk(
     return Desk(app=app, twilio=twilio, web=web, url=url)
 
 
-def desk_settings(url: str, **given: object) -> Settings:
+def desk_settings(url: str, **given: Any) -> Settings:
     """Settings for a desk: made-up credentials, everything at one loopback address; the model's come from outside."""
     return read_settings(
         twilio_account_sid=ACCOUNT,

@@ -21,31 +21,50 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
     twilio_account_sid: str | None = Field(
-        None, alias="TWILIO_ACCOUNT_SID", description="The account, AC and 32 hex digits.", pattern=r"^AC[0-9a-fA-F]{32}$"
+        None,
+        alias="TWILIO_ACCOUNT_SID",
+        description="The account, AC and 32 hex digits.",
+        pattern=r"^AC[0-9a-fA-F]{32}$",
     )
     twilio_auth_token: SecretStr | None = Field(
-        None, alias="TWILIO_AUTH_TOKEN", description="Checks Twilio's signatures; several, comma separated, while one is rotated."
+        None,
+        alias="TWILIO_AUTH_TOKEN",
+        description="Checks Twilio's signatures; several, comma separated, while one is rotated.",
     )
     twilio_api_key_sid: str | None = Field(
-        None, alias="TWILIO_API_KEY_SID", description="An API key to send with instead of the auth token.", pattern=r"^SK[0-9a-fA-F]{32}$"
+        None,
+        alias="TWILIO_API_KEY_SID",
+        description="An API key to send with instead of the auth token.",
+        pattern=r"^SK[0-9a-fA-F]{32}$",
     )
     twilio_api_key_secret: SecretStr | None = Field(
         None, alias="TWILIO_API_KEY_SECRET", description="The secret of that API key."
     )
     twilio_phone_number: str | None = Field(
-        None, alias="TWILIO_PHONE_NUMBER", description="The number texts leave from, in E.164, when nobody wrote to another."
+        None,
+        alias="TWILIO_PHONE_NUMBER",
+        description="The number texts leave from, in E.164, when nobody wrote to another.",
     )
     twilio_messaging_service_sid: str | None = Field(
-        None, alias="TWILIO_MESSAGING_SERVICE_SID", description="The messaging service texts leave through, MG and 32 hex digits.", pattern=r"^MG[0-9a-fA-F]{32}$"
+        None,
+        alias="TWILIO_MESSAGING_SERVICE_SID",
+        description="The messaging service texts leave through, MG and 32 hex digits.",
+        pattern=r"^MG[0-9a-fA-F]{32}$",
     )
     twilio_api_url: str = Field(
-        "https://api.twilio.com", alias="TWILIO_API_URL", description="Where Twilio's REST API is; the simulator's address when trying things out."
+        "https://api.twilio.com",
+        alias="TWILIO_API_URL",
+        description="Where Twilio's REST API is; the simulator's address when trying things out.",
     )
     openai_api_key: SecretStr | None = Field(
-        None, alias="OPENAI_API_KEY", description="The key of the model's endpoint; without one, demo and dev use the scripted model."
+        None,
+        alias="OPENAI_API_KEY",
+        description="The key of the model's endpoint; without one, demo and dev use the scripted model.",
     )
     openai_base_url: str | None = Field(
-        None, alias="OPENAI_BASE_URL", description="An OpenAI-compatible endpoint other than OpenAI's own, up to and with /v1."
+        None,
+        alias="OPENAI_BASE_URL",
+        description="An OpenAI-compatible endpoint other than OpenAI's own, up to and with /v1.",
     )
     model: str = Field(
         "gpt-6-luna", alias="REPLYLINE_MODEL", description="The model's name, or provider:name for another provider."
@@ -57,22 +76,37 @@ class Settings(BaseModel):
         True, alias="REPLYLINE_MODEL_SEES_PICTURES", description="Whether pictures people send are shown to the model."
     )
     database_url: str = Field(
-        "sqlite:///replyline.db", alias="REPLYLINE_DATABASE_URL", description="sqlite:///file.db or postgresql://user:password@host/name."
+        "sqlite:///replyline.db",
+        alias="REPLYLINE_DATABASE_URL",
+        description="sqlite:///file.db or postgresql://user:password@host/name.",
     )
     public_url: str | None = Field(
-        None, alias="REPLYLINE_PUBLIC_URL", description="What Twilio calls, such as https://sms.example.com; signatures and callbacks are built from it."
+        None,
+        alias="REPLYLINE_PUBLIC_URL",
+        description="What Twilio calls, such as https://sms.example.com; signatures and callbacks are built from it.",
     )
     media_dir: Path = Field(
-        Path("replyline-media"), alias="REPLYLINE_MEDIA_DIR", description="The folder where pictures from people are kept."
+        Path("replyline-media"),
+        alias="REPLYLINE_MEDIA_DIR",
+        description="The folder where pictures from people are kept.",
     )
     at_once: int = Field(
-        200, alias="REPLYLINE_AT_ONCE", ge=1, le=10_000, description="How many turns one process works on at the same time."
+        200,
+        alias="REPLYLINE_AT_ONCE",
+        ge=1,
+        le=10_000,
+        description="How many turns one process works on at the same time.",
     )
     log_level: str = Field(
-        "info", alias="REPLYLINE_LOG_LEVEL", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
+        "info",
+        alias="REPLYLINE_LOG_LEVEL",
+        pattern="^(debug|info|warning|error)$",
+        description="debug, info, warning or error.",
     )
     hash_secret: SecretStr | None = Field(
-        None, alias="REPLYLINE_HASH_SECRET", description="Keys the hashes that stand for people outside the database; the auth token when not given."
+        None,
+        alias="REPLYLINE_HASH_SECRET",
+        description="Keys the hashes that stand for people outside the database; the auth token when not given.",
     )
 
     @field_validator("public_url", "openai_base_url", "twilio_api_url")
@@ -96,7 +130,9 @@ class Settings(BaseModel):
                 raise BadSetting(f"{field.alias} is not set. {field.description}")
 
 
-def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env"), **given: Any) -> Settings:
+def read_settings(
+    environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env"), **given: Any
+) -> Settings:
     """Settings from the environment, then `.env`; `NAME_FILE` names a file that holds NAME; `given` wins over all."""
     environ = os.environ if environ is None else environ
     written = {k: v for k, v in dotenv_values(dotenv).items() if v} if dotenv and dotenv.exists() else {}

@@ -35,7 +35,8 @@ def attached_to(conn: Connection, text_ids: Sequence[str]) -> list[Attachment]:
 
 def keep(conn: Connection, attachment_id: str, *, path: str, size: int, content_type: str) -> None:
     conn.execute(
-        SETTLE, {"media_id": attachment_id, "to": "kept", "at": path, "bytes": size, "type": content_type, "because": None}
+        SETTLE,
+        {"media_id": attachment_id, "to": "kept", "at": path, "bytes": size, "type": content_type, "because": None},
     )
 
 
@@ -86,7 +87,9 @@ MAGIC = (
     (b"GIF89a", "image/gif"),
 )
 ATTACHED = (
-    select(media).where(media.c.text_id.in_(bindparam("ids", expanding=True))).order_by(media.c.text_id, media.c.position)
+    select(media)
+    .where(media.c.text_id.in_(bindparam("ids", expanding=True)))
+    .order_by(media.c.text_id, media.c.position)
 )
 SETTLE = (
     update(media)

@@ -86,9 +86,7 @@ def start(conn: Connection, keys: Sequence[Key], now: datetime) -> None:
     )
 
 
-def add_inbound(
-    conn: Connection, arrived: Sequence[tuple[InboundText, Conversation]]
-) -> dict[str, str]:
+def add_inbound(conn: Connection, arrived: Sequence[tuple[InboundText, Conversation]]) -> dict[str, str]:
     """Store texts from phones. Gives our id by Twilio's for those that are new; a repeated one changes nothing."""
     rows = [inbound_row(text, conversation) for text, conversation in arrived]
     added = conn.execute(if_new(conn, texts).returning(texts.c.sid, texts.c.id), rows).all()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Dialect, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Dialect, Row, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -31,3 +31,7 @@ def micros(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError("A time without a zone cannot be stored; use an aware datetime.")
     return round(moment.timestamp() * 1_000_000)
+
+
+# A row whose columns the reader knows and the type checker need not.
+AnyRow = Row[*tuple[Any, ...]]

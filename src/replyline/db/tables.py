@@ -188,7 +188,7 @@ work = Table(
     Column("token", BigInteger, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("owner", String(64)),
-    Index("ix_work_due", "due"),
+    Index("ix_work_kind_priority_due", "kind", "priority", "due"),
 )
 
 opt_outs = Table(
@@ -223,4 +223,3 @@ senders = Table(
     # GCRA: the moment up to which this sender's rate is already spoken for.
     Column("spoken_for_until", UtcTime, nullable=False),
 )
-

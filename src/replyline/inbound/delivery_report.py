@@ -70,17 +70,17 @@ def move_on(conn: Connection, reports: Sequence[DeliveryReport], found: dict[str
         if after is not before or text.sid is None:
             moves[text.id] = {"of": text.id, "to": after.value, "at": each.received_at, "code": code, "as": each.sid}
         if each.error_code == OPTED_OUT:
-            heed_carrier(conn, line=text.line, phone=text.phone, now=each.received_at, text_id=text.id)
+            heed_carrier(conn, consent.Whose(line=text.line, phone=text.phone), now=each.received_at, text_id=text.id)
     if moves:
         conn.execute(MOVE, [moves[text_id] for text_id in sorted(moves)])
         wake(conn, CHANGE)
 
 
-def heed_carrier(conn: Connection, *, line: str, phone: str, now: datetime, text_id: str) -> None:
+def heed_carrier(conn: Connection, whose: consent.Whose, *, now: datetime, text_id: str) -> None:
     """Twilio would not send because this person opted out with it: we hold to that, whatever we knew."""
-    if not consent.has_opted_out(conn, line=line, phone=phone):
-        consent.opt_out(conn, line=line, phone=phone, now=now, source="carrier", text_id=text_id)
-        cancel_queued(conn, line=line, phone=phone, now=now, why="Twilio says they opted out (21610)")
+    if not consent.has_opted_out(conn, whose):
+        consent.opt_out(conn, whose, now=now, source="carrier", text_id=text_id)
+        cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="Twilio says they opted out (21610)")
 
 
 def report_row(each: DeliveryReport, text_id: str | None) -> dict[str, Any]:

@@ -9,7 +9,12 @@ class PerAddress:
     """A rate for each address (GCRA), remembering the most recent ones only: memory stays flat under a flood."""
 
     def __init__(
-        self, *, per_minute: int = 30, burst: int = 30, remember: int = 10_000, now: Callable[[], float] = time.monotonic
+        self,
+        *,
+        per_minute: int = 30,
+        burst: int = 30,
+        remember: int = 10_000,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interval = 60 / per_minute
         self._tolerance = self._interval * (burst - 1)

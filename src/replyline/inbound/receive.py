@@ -96,26 +96,27 @@ def hear_in(text: InboundText) -> Heard | None:
     """The keyword in a text. What Advanced Opt-Out says it matched counts, whatever words the account has set there."""
     if text.opt_out_type in {"STOP", "START", "HELP"}:
         return Heard(kind=Keyword[text.opt_out_type], word=text.body.strip()[:40], matched_by="twilio")
-    return hear(text.body)
+    return hear(text.body, sender_kind(text.our_address))
 
 
 def heed(conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, heard: Heard) -> None:
     line, text = arrival.line, arrival.text
-    whose = {"line": conversation.line, "phone": conversation.phone, "now": text.received_at}
+    whose = consent.Whose(line=conversation.line, phone=conversation.phone)
+    now, word = text.received_at, heard.word
     if heard.kind is Keyword.STOP:
-        consent.opt_out(conn, **whose, source="keyword", word=heard.word, text_id=text_id)
-        cancel_queued(conn, **whose, why="they opted out")
+        consent.opt_out(conn, whose, now=now, source="keyword", word=word, text_id=text_id)
+        cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="they opted out")
     elif heard.kind is Keyword.START:
-        consent.reopen(conn, **whose, word=heard.word, text_id=text_id)
+        consent.reopen(conn, whose, now=now, word=word, text_id=text_id)
     else:
-        consent.record(conn, **whose, kind="help", source="keyword", word=heard.word, text_id=text_id)
+        consent.record(conn, whose, now=now, kind="help", source="keyword", word=word, text_id=text_id)
     if not is_answered_by_twilio(text, heard):
         answer(conn, line, conversation, text, heard)
 
 
 def is_answered_by_twilio(text: InboundText, heard: Heard) -> bool:
     """Whether Twilio has sent its own answer, so that ours would be a second one, or be refused with 21610."""
-    return text.opt_out_type is not None or twilio_answers(heard.word, sender_kind(text.our_address))
+    return twilio_answers(heard.word, sender_kind(text.our_address), text.opt_out_type)
 
 
 def answer(conn: Connection, line: Line, conversation: Conversation, text: InboundText, heard: Heard) -> None:
@@ -125,7 +126,10 @@ def answer(conn: Connection, line: Line, conversation: Conversation, text: Inbou
             f"{line.name}: you are unsubscribed and will get no more texts. Reply START to resubscribe.",
             Purpose.OPT_OUT_CONFIRMATION,
         ),
-        Keyword.START: (f"{line.name}: you will get our texts again. Reply HELP for help, STOP to end.", Purpose.HELP_REPLY),
+        Keyword.START: (
+            f"{line.name}: you will get our texts again. Reply HELP for help, STOP to end.",
+            Purpose.HELP_REPLY,
+        ),
         Keyword.HELP: (
             line.help_text or f"{line.name}.{contact} Msg & data rates may apply. Reply STOP to opt out.",
             Purpose.HELP_REPLY,

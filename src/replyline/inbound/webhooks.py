@@ -169,7 +169,8 @@ async def read_body(receive_bytes: Receive, headers: dict[bytes, bytes]) -> byte
     body = b""
     while True:
         message = await receive_bytes()
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if len(body) > LARGEST_BODY:
             return None
         if not message.get("more_body", False):

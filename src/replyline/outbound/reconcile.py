@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, from_twilio
 from replyline.db import CHANGE, Db, wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.twilio.client import Message, SendError, TwilioClient
@@ -25,7 +25,7 @@ GIVE_UP_AFTER = timedelta(hours=10)  # Twilio's longest queue: whatever it had w
 CLOCK_SKEW = timedelta(minutes=2)  # between Twilio's clock and ours; its times have whole seconds besides
 
 
-async def find_out(job: Claimed, text: Row[Any], db: Db, clock: Clock, twilio: TwilioClient) -> None:
+async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient) -> None:
     """Look the text up in Twilio's list: adopt it, put it back in the queue when it is not there, or look again later."""
     now, began = clock.now(), text.sending_at or text.status_at
     try:
@@ -39,7 +39,7 @@ async def find_out(job: Claimed, text: Row[Any], db: Db, clock: Clock, twilio: T
     log.info("doubt_looked_into", text=text.id, outcome=outcome, age=(now - began).total_seconds())
 
 
-def could_be(message: Message, text: Row[Any], began: datetime) -> bool:
+def could_be(message: Message, text: AnyRow, began: datetime) -> bool:
     """Whether a message of Twilio's may be this text: same people, same words, made since we began to send it."""
     if message.direction == "inbound" or message.body != text.body or message.created_at < began - CLOCK_SKEW:
         return False

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, update
+from sqlalchemy import Connection, bindparam, case, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, from_twilio
 from replyline.db import CHANGE, Db, wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
@@ -45,14 +45,14 @@ class Claim:
 class Leave:
     """It may leave, now; it is marked as SENDING."""
 
-    text: Row[Any]
+    text: AnyRow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
     """It may have left already: a process died, or Twilio did not answer. Find out first."""
 
-    text: Row[Any]
+    text: AnyRow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class Sent:
     """What became of one request to Twilio."""
 
     job: Claimed
-    text: Row[Any]
+    text: AnyRow
     status: Status
     now: datetime
     sid: str | None = None
@@ -90,7 +90,7 @@ class Send:
         elif isinstance(claimed, Leave):
             await self._db.gather(record, await self._send(job, claimed.text))
 
-    async def _send(self, job: Claimed, text: Row[Any]) -> Sent:
+    async def _send(self, job: Claimed, text: AnyRow) -> Sent:
         try:
             message = await self._twilio.create(self._outgoing(text))
         except Throttled as error:
@@ -105,7 +105,7 @@ class Send:
             return Sent(job=job, text=text, status=Status.UNKNOWN, now=now, why=str(error), try_at=due)
         return self._sent(job, text, message)
 
-    def _outgoing(self, text: Row[Any]) -> Outgoing:
+    def _outgoing(self, text: AnyRow) -> Outgoing:
         validity = None
         if text.expires_at is not None:
             validity = max(int((text.expires_at - self._clock.now()).total_seconds()), 10)
@@ -119,23 +119,27 @@ class Send:
             validity_seconds=validity,
         )
 
-    def _sent(self, job: Claimed, text: Row[Any], message: Message) -> Sent:
+    def _sent(self, job: Claimed, text: AnyRow, message: Message) -> Sent:
         log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=text.segments)
         status = from_twilio(message.status) or Status.SENT
         # Accepted, queued and sending are all Twilio's business: it has the text.
         status = status if status in {Status.DELIVERED, Status.UNDELIVERED, Status.FAILED} else Status.SENT
         return Sent(job=job, text=text, status=status, now=self._clock.now(), sid=message.sid)
 
-    def _refused(self, job: Claimed, text: Row[Any], error: Refused) -> Sent:
+    def _refused(self, job: Claimed, text: AnyRow, error: Refused) -> Sent:
         """Twilio's no: final, or one that somebody can mend while the text waits."""
         meaning = meaning_of(error.code or 0)
-        log.warning("text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action)
+        log.warning(
+            "text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action
+        )
         now = self._clock.now()
         if error.status in {401, 403} or meaning.retryable is not Retry.NO or meaning.action is Action.ALERT_OPERATOR:
-            return self._back(job, text, str(error), now + max(backoff(job.attempts), timedelta(seconds=30)), error.code)
+            return self._back(
+                job, text, str(error), now + max(backoff(job.attempts), timedelta(seconds=30)), error.code
+            )
         return Sent(job=job, text=text, status=Status.FAILED, now=now, error_code=error.code, why=meaning.meaning)
 
-    def _back(self, job: Claimed, text: Row[Any], why: str, due: datetime, code: int | None = None) -> Sent:
+    def _back(self, job: Claimed, text: AnyRow, why: str, due: datetime, code: int | None = None) -> Sent:
         """Known not sent: it waits in our queue, and is judged again when it leaves."""
         log.warning("text_put_back", text=text.id, why=why)
         return Sent(
@@ -174,7 +178,7 @@ def claim(conn: Connection, claims: Sequence[Claim]) -> list[Leave | Doubt | Set
     return [results[each.job.key] for each in claims]
 
 
-def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, Row[Any]]) -> list[Decision | datetime | None]:
+def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, AnyRow]) -> list[Decision | datetime | None]:
     """For each text: the judge's decision if it is not to leave, else when its sender has room; none: leave."""
     decided: dict[str, Decision | datetime | None] = {}
     free: list[Claim] = []
@@ -195,7 +199,7 @@ def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, Row[Any]]
 def settle(
     conn: Connection,
     each: Claim,
-    row: Row[Any],
+    row: AnyRow,
     verdict: Decision | datetime | None,
     moves: list[dict[str, Any]],
     done: list[Claim],
@@ -230,9 +234,8 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     conn.execute(RECORD, [recorded(each) for each in sorted(results, key=lambda each: each.text.id)])
     for each in results:
         if each.error_code == OPTED_OUT:
-            consent.opt_out(
-                conn, line=each.text.line, phone=each.text.phone, now=each.now, source="carrier", text_id=each.text.id
-            )
+            whose = consent.Whose(line=each.text.line, phone=each.text.phone)
+            consent.opt_out(conn, whose, now=each.now, source="carrier", text_id=each.text.id)
     ours = [each for each in results if (each.job.kind, each.job.key) in still]
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     for each in ours:
@@ -242,17 +245,17 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     return [None] * len(results)
 
 
-def wanted_by(row: Row[Any], line: Line) -> Wanted:
+def wanted_by(row: AnyRow, line: Line) -> Wanted:
     return Wanted(
         sender=row.messaging_service_sid or row.our_address, segments=row.segments or 1, rate=line.segments_per_second
     )
 
 
-def is_expired(row: Row[Any], now: datetime) -> bool:
+def is_expired(row: AnyRow, now: datetime) -> bool:
     return row.expires_at is not None and row.expires_at <= now
 
 
-def move(row: Row[Any], now: datetime, to: Status, why: str | None) -> dict[str, Any]:
+def move(row: AnyRow, now: datetime, to: Status, why: str | None) -> dict[str, Any]:
     is_leaving = to is Status.SENDING
     return {
         "text_id": row.id,

@@ -104,7 +104,9 @@ def in_zone(value: Any, timezone: str) -> Any:
         return value.astimezone(zone)
     local = value.replace(tzinfo=zone)
     if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != value:
-        raise AskAgain(f"{value:%H:%M} does not exist on {value:%d %B %Y}: the clocks go forward. Ask for another time.")
+        raise AskAgain(
+            f"{value:%H:%M} does not exist on {value:%d %B %Y}: the clocks go forward. Ask for another time."
+        )
     return local
 
 

@@ -57,7 +57,9 @@ class Line:
     def __post_init__(self) -> None:
         self.key = self.key or re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", self.key):
-            raise BadLine(f"The line {self.name!r} needs a key of small letters, digits and hyphens, such as key='gym'.")
+            raise BadLine(
+                f"The line {self.name!r} needs a key of small letters, digits and hyphens, such as key='gym'."
+            )
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError):
@@ -71,7 +73,7 @@ class Line:
     def action(self, function: F, /) -> F: ...
     @overload
     def action(self, *, name: str | None = None, time_limit: float = 15.0) -> Callable[[F], F]: ...
-    def action(self, function: Any = None, /, *, name: str | None = None, time_limit: float = 15.0) -> Any:
+    def action(self, function: Any = None, *, name: str | None = None, time_limit: float = 15.0) -> Any:
         """Let the model call this function. Its docstring and types are what the model sees; `ctx` it never sees.
 
         @line.action

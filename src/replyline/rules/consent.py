@@ -1,5 +1,6 @@
 """Hearing an opt-out, and remembering it. Only the person's own opt-in undoes it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -9,32 +10,37 @@ from replyline.db import new_id
 from replyline.db.tables import consent_events, contacts, opt_outs
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whose:
+    """Whose consent: a person's, towards one line."""
+
+    line: str
+    phone: str
+
+
 def opt_out(
-    conn: Connection, *, line: str, phone: str, now: datetime, source: str, word: str | None = None, text_id: str | None = None
+    conn: Connection, whose: Whose, *, now: datetime, source: str, word: str | None = None, text_id: str | None = None
 ) -> None:
     """Nobody texts this person for this line any more. Sources: keyword, carrier, person."""
     # The row lock makes a send that is just being judged wait for us, so that nothing is claimed after our commit.
-    conn.execute(LOCK_CONTACT, {"of_line": line, "of_phone": phone})
-    conn.execute(
-        if_new(conn, opt_outs),
-        {"line": line, "phone": phone, "since": now, "source": source, "text_id": text_id},
-    )
-    record(conn, line=line, phone=phone, now=now, kind="opt_out", source=source, word=word, text_id=text_id)
+    conn.execute(LOCK_CONTACT, parameters(whose))
+    since = {"line": whose.line, "phone": whose.phone, "since": now, "source": source, "text_id": text_id}
+    conn.execute(if_new(conn, opt_outs), since)
+    record(conn, whose, now=now, kind="opt_out", source=source, word=word, text_id=text_id)
 
 
 def reopen(
-    conn: Connection, *, line: str, phone: str, now: datetime, word: str | None = None, text_id: str | None = None
+    conn: Connection, whose: Whose, *, now: datetime, word: str | None = None, text_id: str | None = None
 ) -> None:
     """The person wrote START: replies may go out again. It is not consent to marketing."""
-    conn.execute(REOPEN, {"of_line": line, "of_phone": phone})
-    record(conn, line=line, phone=phone, now=now, kind="reopened", source="keyword", word=word, text_id=text_id)
+    conn.execute(REOPEN, parameters(whose))
+    record(conn, whose, now=now, kind="reopened", source="keyword", word=word, text_id=text_id)
 
 
 def record(
     conn: Connection,
+    whose: Whose,
     *,
-    line: str,
-    phone: str,
     now: datetime,
     kind: str,
     source: str,
@@ -42,23 +48,16 @@ def record(
     text_id: str | None = None,
 ) -> None:
     """Append to the person's history of consent; nothing there is ever changed."""
-    conn.execute(
-        ADD_EVENT,
-        {
-            "id": new_id("cev"),
-            "line": line,
-            "phone": phone,
-            "kind": kind,
-            "source": source,
-            "word": word,
-            "text_id": text_id,
-            "at": now,
-        },
-    )
+    event = {"id": new_id("cev"), "line": whose.line, "phone": whose.phone, "kind": kind, "source": source}
+    conn.execute(ADD_EVENT, event | {"word": word, "text_id": text_id, "at": now})
 
 
-def has_opted_out(conn: Connection, *, line: str, phone: str) -> bool:
-    return conn.execute(OPTED_OUT, {"of_line": line, "of_phone": phone}).first() is not None
+def has_opted_out(conn: Connection, whose: Whose) -> bool:
+    return conn.execute(OPTED_OUT, parameters(whose)).first() is not None
+
+
+def parameters(whose: Whose) -> dict[str, str]:
+    return {"of_line": whose.line, "of_phone": whose.phone}
 
 
 LOCK_CONTACT = (

@@ -1,10 +1,10 @@
 """The facts a text is judged by, read in the transaction that lets it leave."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
+from replyline.db.columns import AnyRow
 from replyline.db.tables import contacts, conversations, opt_outs, texts
 from replyline.phone_numbers import country_of
 from replyline.plugins.line import Line
@@ -16,15 +16,15 @@ def lock_people(conn: Connection, text_ids: Sequence[str]) -> None:
     conn.execute(LOCK_PEOPLE, {"ids": list(text_ids)})
 
 
-def texts_to_judge(conn: Connection, text_ids: Sequence[str]) -> dict[str, Row[Any]]:
+def texts_to_judge(conn: Connection, text_ids: Sequence[str]) -> dict[str, AnyRow]:
     """The texts with what is known of their people, by id."""
     return {row.id: row for row in conn.execute(TO_JUDGE, {"ids": list(text_ids)})}
 
 
-def facts_of(row: Row[Any], line: Line) -> Facts:
+def facts_of(row: AnyRow, line: Line) -> Facts:
     return Facts(
         purpose=Purpose(row.purpose),
-        opted_out=row.opted_out_since is not None,
+        has_opted_out=row.opted_out_since is not None,
         country=country_of(row.phone),
         allowed_countries=frozenset(line.countries),
         line=line.key,

@@ -54,7 +54,7 @@ class OptOuts:
 
     blocked: set[tuple[str, str]] = field(default_factory=set)
 
-    def block(self, phone: str, number: str, service: MessagingService | None) -> bool:
+    def blocks(self, phone: str, number: str, service: MessagingService | None) -> bool:
         return (phone, service.sid if service else number) in self.blocked
 
     def heed(self, phone: str, number: Number, service: MessagingService | None, body: str) -> Heeded | None:
@@ -73,21 +73,18 @@ class OptOuts:
         elif keyword is Keyword.START:
             self.blocked.discard(pair)
         has_changed = (pair in self.blocked) is not was_blocked
+        if keyword is Keyword.HELP:
+            is_answered = not (number.kind is SenderKind.TOLL_FREE and was_blocked)
+        else:  # a YES that undoes nothing is part of a conversation
+            is_answered = has_changed or is_advanced
         return Heeded(
             keyword=keyword,
             has_changed=has_changed,
-            answer=answer_of(keyword, word, number.kind) if answers(keyword, number, has_changed, was_blocked, is_advanced) else None,
+            answer=answer_to(keyword, word, number.kind) if is_answered else None,
             opt_out_type=keyword.value if is_advanced else None,
         )
 
 
-def answers(keyword: Keyword, number: Number, has_changed: bool, was_blocked: bool, is_advanced: bool) -> bool:
-    """Whether Twilio answers by itself. A YES that undoes nothing is part of a conversation."""
-    if keyword is Keyword.HELP:
-        return not (number.kind is SenderKind.TOLL_FREE and was_blocked)
-    return has_changed or is_advanced
-
-
-def answer_of(keyword: Keyword, word: str, kind: SenderKind) -> str:
+def answer_to(keyword: Keyword, word: str, kind: SenderKind) -> str:
     texts = TOLL_FREE_ANSWERS if kind is SenderKind.TOLL_FREE else ANSWERS
     return texts[keyword].format(word=word.lower())

@@ -1,10 +1,10 @@
 """A conversation in a file, played with simulated phones.
 
-    # A comment.
-    > Can I come to yoga tomorrow at 6pm?       the person texts
-    < booked ... yoga ... 6pm                   the next text they get has these pieces, in this order
-    < (nothing)                                 they get no text for two seconds
-    phone +12125550199                          from here on another phone texts
+# A comment.
+> Can I come to yoga tomorrow at 6pm?       the person texts
+< booked ... yoga ... 6pm                   the next text they get has these pieces, in this order
+< (nothing)                                 they get no text for two seconds
+phone +12125550199                          from here on another phone texts
 """
 
 import re
@@ -54,7 +54,9 @@ def read_cue(words: str, number: int, path: Path) -> Cue:
         return Cue(kind="nothing" if expected == "(nothing)" else "expect", words=expected, number=number)
     if match := re.fullmatch(r"phone (\+\d{7,15})", words):
         return Cue(kind="phone", words=match[1], number=number)
-    raise BadScript(f"{path}, line {number}: a line begins with `>` (the person), `<` (an expectation), `phone` or `#`.")
+    raise BadScript(
+        f"{path}, line {number}: a line begins with `>` (the person), `<` (an expectation), `phone` or `#`."
+    )
 
 
 async def play(cues: list[Cue], phone_at: Callable[[str], SimulatedPhone], show: Callable[[str], None]) -> bool:

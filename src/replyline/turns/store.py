@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from replyline.conversations import pictures, store
 from replyline.conversations.delivery import Status
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import Json, UtcTime
+from replyline.db.columns import AnyRow, Json, UtcTime
 from replyline.db.tables import contacts, conversations, opt_outs, steps, texts, turns
 from replyline.errors import ReplylineError
 from replyline.outbound.queue import NewText, queue_text
@@ -93,7 +93,7 @@ def begin(conn: Connection, job: Claimed, line: Line, now: datetime) -> Begun | 
     return take_up(conn, line, row, open_turn, now)
 
 
-def start(conn: Connection, line: Line, row: Row[Any], waiting: Sequence[Row[Any]], now: datetime) -> Begun:
+def start(conn: Connection, line: Line, row: AnyRow, waiting: Sequence[AnyRow], now: datetime) -> Begun:
     turn_id = new_id("trn")
     deadline = now + timedelta(seconds=line.deadline)
     conn.execute(
@@ -110,11 +110,20 @@ def start(conn: Connection, line: Line, row: Row[Any], waiting: Sequence[Row[Any
     conn.execute(JOIN_TURN, {"ids": [each.id for each in waiting], "turn": turn_id})
     wake(conn, CHANGE)
     return begun(
-        conn, row, waiting, [], turn_id=turn_id, created_at=now, deadline_at=deadline, runs=1, has_held=False, record=None
+        conn,
+        row,
+        waiting,
+        [],
+        turn_id=turn_id,
+        created_at=now,
+        deadline_at=deadline,
+        runs=1,
+        has_held=False,
+        record=None,
     )
 
 
-def take_up(conn: Connection, line: Line, row: Row[Any], turn: Row[Any], now: datetime) -> Begun:
+def take_up(conn: Connection, line: Line, row: AnyRow, turn: AnyRow, now: datetime) -> Begun:
     """Go on with a turn that stopped: the same inputs, the same record, and the steps it has."""
     # One that was put off on purpose keeps its deadline; one that a crash interrupted gets a new one.
     deadline = turn.deadline_at if turn.why else max(turn.deadline_at, now + timedelta(seconds=line.deadline))
@@ -136,8 +145,8 @@ def take_up(conn: Connection, line: Line, row: Row[Any], turn: Row[Any], now: da
 
 def begun(
     conn: Connection,
-    row: Row[Any],
-    inputs: Sequence[Row[Any]],
+    row: AnyRow,
+    inputs: Sequence[AnyRow],
     steps: Sequence[Step],
     *,
     turn_id: str,
@@ -246,12 +255,14 @@ def decide(conn: Connection, step_id: str, *, approved: bool, by: str, now: date
     verdict = f"{'yes' if approved else 'no'}:{by}"
     row = conn.execute(DECIDE, {"step_id": step_id, "verdict": verdict}).first()
     if row is None:
-        raise NothingToDecide(f"No action waits for a decision under {step_id}; `replyline decisions` lists those that do.")
+        raise NothingToDecide(
+            f"No action waits for a decision under {step_id}; `replyline decisions` lists those that do."
+        )
     turn = conn.execute(REOPEN_TURN, {"turn": row.turn_id, "deadline": now + timedelta(seconds=60)}).one()
     arm(conn, kind=KIND, key=turn.conversation_id, due=now, now=now, priority=1)
 
 
-def undecided(conn: Connection) -> Sequence[Row[Any]]:
+def undecided(conn: Connection) -> Sequence[AnyRow]:
     """The actions that wait for a person: id, action, question, since when."""
     return conn.execute(UNDECIDED).all()
 
@@ -263,7 +274,7 @@ def look_around(conn: Connection, records: Sequence[Record | Ending]) -> dict[st
     by_conversation = {record.job.key: record for record in records}
     rows = conn.execute(GET_CONVERSATIONS, {"ids": sorted(by_conversation)}).all()
     dropped = {row.id: reason_to_drop(row) for row in rows}
-    joined: dict[str, list[Row[Any]]] = {}
+    joined: dict[str, list[AnyRow]] = {}
     for row in conn.execute(NEW_TEXTS, {"ids": sorted(by_conversation)}).all():
         joined.setdefault(row.conversation_id, []).append(row)
     goings = {}
@@ -275,7 +286,7 @@ def look_around(conn: Connection, records: Sequence[Record | Ending]) -> dict[st
     return goings
 
 
-def join(conn: Connection, record: Record | Ending, rows: Sequence[Row[Any]], going: Going) -> Going:
+def join(conn: Connection, record: Record | Ending, rows: Sequence[AnyRow], going: Going) -> Going:
     """Texts that came while the turn ran belong to it from now on."""
     ids = [row.id for row in rows]
     conn.execute(JOIN_TURN, {"ids": ids, "turn": record.turn.id})
@@ -296,7 +307,7 @@ def join(conn: Connection, record: Record | Ending, rows: Sequence[Row[Any]], go
 
 
 def drop(
-    conn: Connection, job: Claimed, turn: Row[Any] | None, waiting: Sequence[Row[Any]], now: datetime, why: str
+    conn: Connection, job: Claimed, turn: AnyRow | None, waiting: Sequence[AnyRow], now: datetime, why: str
 ) -> None:
     store.mark_handled(conn, [each.id for each in waiting], now, why=why)
     if turn is not None:
@@ -316,13 +327,13 @@ def lost(job: Claimed) -> LostLease:
     return LostLease(f"The turn of {job.key} belongs to another worker now.")
 
 
-def reason_to_drop(conversation: Row[Any]) -> str | None:
+def reason_to_drop(conversation: AnyRow) -> str | None:
     if conversation.opted_out_since is not None:
         return "they have opted out"
     return "a person answers here" if conversation.taken_over_by else None
 
 
-def loop_rest(conversation: Row[Any], now: datetime) -> datetime | None:
+def loop_rest(conversation: AnyRow, now: datetime) -> datetime | None:
     """Until when we stay silent towards what may be another machine."""
     if conversation.quick_answers < LOOP_ANSWERS or conversation.last_answer_at is None:
         return None
@@ -330,13 +341,13 @@ def loop_rest(conversation: Row[Any], now: datetime) -> datetime | None:
     return rest if conversation.last_answer_at + LOOP_GAP > now or rest > now else None
 
 
-def quick_answers(conversation: Row[Any], now: datetime) -> int:
+def quick_answers(conversation: AnyRow, now: datetime) -> int:
     """Answers in a row that came soon after one another, this one included."""
     last = conversation.last_answer_at
     return conversation.quick_answers + 1 if last is not None and now - last < LOOP_GAP else 1
 
 
-def picture_rest(conn: Connection, waiting: Sequence[Row[Any]], now: datetime) -> datetime | None:
+def picture_rest(conn: Connection, waiting: Sequence[AnyRow], now: datetime) -> datetime | None:
     """A little later, while pictures are still being fetched; after a while the turn goes on without them."""
     with_pictures = [each.id for each in waiting if each.media and now - each.created_at < PICTURE_PATIENCE]
     if any(each.state == "waiting" for each in pictures.attached_to(conn, with_pictures)):
@@ -344,7 +355,7 @@ def picture_rest(conn: Connection, waiting: Sequence[Row[Any]], now: datetime) -
     return None
 
 
-def history_before(conn: Connection, conversation_id: str, inputs: Sequence[Row[Any]]) -> list[Earlier]:
+def history_before(conn: Connection, conversation_id: str, inputs: Sequence[AnyRow]) -> list[Earlier]:
     rows = conn.execute(
         HISTORY,
         {"conversation_id": conversation_id, "inputs": [each.id for each in inputs], "most": MOST_HISTORY},
@@ -376,7 +387,7 @@ def steps_of(conn: Connection, turn_id: str) -> list[Step]:
     ]
 
 
-def as_input(row: Row[Any]) -> Input:
+def as_input(row: AnyRow) -> Input:
     return Input(id=row.id, body=row.body, has_pictures=bool(row.media))
 
 

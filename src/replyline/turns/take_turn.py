@@ -36,7 +36,15 @@ class TakeTurn:
     """Does the work rows of kind `turn`: one conversation's next answer."""
 
     def __init__(
-        self, *, db: Db, clock: Clock, line: Line, model: Model, media_dir: Path, secret: bytes, sees_pictures: bool = True
+        self,
+        *,
+        db: Db,
+        clock: Clock,
+        line: Line,
+        model: Model,
+        media_dir: Path,
+        secret: bytes,
+        sees_pictures: bool = True,
     ) -> None:
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._media_dir, self._secret, self._sees_pictures = media_dir, secret, sees_pictures

@@ -68,7 +68,9 @@ def within_budget(history: Sequence[Earlier], tokens: int) -> list[Earlier]:
 
 def split_inputs(turn: Begun) -> tuple[list[Input], dict[str, Input]]:
     """The texts the turn began with, and by id those that joined it later."""
-    later = {text_id for step in turn.steps if step.kind is StepKind.TEXTS for text_id in json.loads(step.output or "[]")}
+    later = {
+        text_id for step in turn.steps if step.kind is StepKind.TEXTS for text_id in json.loads(step.output or "[]")
+    }
     first = [each for each in turn.inputs if each.id not in later]
     return first, {each.id: each for each in turn.inputs if each.id in later}
 

@@ -99,7 +99,9 @@ class TwilioClient:
             "validity_period": outgoing.validity_seconds,
         }
         try:
-            made = await self._messages.create_async(**{name: value for name, value in given.items() if value is not None})
+            made = await self._messages.create_async(
+                **{name: value for name, value in given.items() if value is not None}
+            )
         except TwilioRestException as error:
             code = error.code or None
             raise Refused(f"Twilio refused the text: {code or error.status}.", code=code, status=error.status) from None

@@ -8,11 +8,26 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, delete, func, null, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    null,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy import type_coerce as as_type
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from replyline.db import wake
 from replyline.db.columns import UtcTime
@@ -21,6 +36,9 @@ from replyline.errors import ReplylineError
 
 # A worker renews at a third of this; a crashed one is replaced after it.
 LEASE = timedelta(seconds=30)
+
+# Lower goes first. A closed list, so that a claim reads the index at one place for each and never sorts a backlog.
+PRIORITIES = (0, 1, 5, 9)  # what the law wants at once, replies, notices and housekeeping, campaigns
 
 
 class LostLease(ReplylineError):
@@ -36,7 +54,7 @@ class Arm:
     due: datetime
     now: datetime
     lane: str = ""
-    priority: int = 5  # lower goes first: 1 replies, 5 notices and housekeeping, 9 campaigns
+    priority: int = 5  # one of PRIORITIES
     within: timedelta | None = None
 
 
@@ -67,13 +85,13 @@ def arm(
 
 
 def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
-    """`arm` for many rows in one statement."""
+    """`arm` for many rows in one statement; of several for one row, the last counts."""
     if not arms:
         return
-    # The keys in one order everywhere, so that two transactions cannot wait for each other's rows.
     newest = {(a.kind, a.key): a for a in arms}
+    # The keys in one order everywhere, so that two transactions cannot wait for each other's rows.
     rows = [arm_row(newest[key]) for key in sorted(newest)]
-    conn.execute(ARM_POSTGRES if conn.dialect.name == "postgresql" else ARM_SQLITE, rows)
+    conn.execute(ARM_POSTGRES if is_postgres(conn) else ARM_SQLITE, rows)
     for kind in {a.kind for a in arms}:
         wake(conn, topic_of(kind))
 
@@ -81,34 +99,33 @@ def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
 def claim(
     conn: Connection, *, owner: str, kinds: Sequence[str], limit: int, now: datetime, lease: timedelta = LEASE
 ) -> list[Claimed]:
-    """Take up to `limit` rows that are due, the most urgent first. Rows another worker is just taking are passed over."""
-    found = conn.execute(
-        CLAIM,
-        {
-            "now": now,
-            "kinds": list(kinds),
-            "limit": limit,
-            "until": now + lease,
-            "owner": owner,
-            # Fresh, not counted up: a row that was finished and armed anew must not meet its old holder's token again.
-            "fresh": int.from_bytes(os.urandom(8)) >> 1,
-        },
-    ).all()
-    return [Claimed(kind=r.kind, key=r.key, token=r.token, attempts=r.attempts, since=r.since) for r in found]
+    """Take up to `limit` rows that are due, the most urgent first; of equal urgency, in the order of `kinds`, then as due.
+
+    Rows that another worker is just taking are passed over.
+    """
+    found = conn.execute(due_rows(len(kinds)), by_kind(kinds) | {"now": now, "limit": limit}).all()
+    if not found:
+        return []
+    # Fresh, not counted up: a row that was finished and armed anew must not meet its old holder's token again.
+    token = int.from_bytes(os.urandom(8)) >> 1
+    taken = {"keys": [(r.kind, r.key) for r in found], "until": now + lease, "fresh": token, "by": owner}
+    conn.execute(TAKE, taken)
+    return [Claimed(kind=r.kind, key=r.key, token=token, attempts=r.attempts + 1, since=r.since) for r in found]
 
 
 def next_due(conn: Connection, *, kinds: Sequence[str]) -> datetime | None:
-    """When the next row of these kinds is due."""
-    due: datetime | None = conn.execute(NEXT_DUE, {"kinds": list(kinds)}).scalar()
+    """When the next row of these kinds is due, or the lease of one that is held ends."""
+    due: datetime | None = conn.execute(soonest(len(kinds)), by_kind(kinds)).scalar()
     return due
 
 
-def renew(conn: Connection, claimed: Sequence[Claimed], *, now: datetime, lease: timedelta = LEASE) -> set[str]:
-    """Push the leases on; gives the `kind:key` of those that are still ours."""
-    still = set()
-    for job in claimed:
-        if conn.execute(RENEW, holder(job) | {"until": now + lease}).rowcount:
-            still.add(f"{job.kind}:{job.key}")
+def renew(
+    conn: Connection, claimed: Sequence[Claimed], *, now: datetime, lease: timedelta = LEASE
+) -> set[tuple[str, str]]:
+    """Push the leases on; gives the (kind, key) of those that are still ours."""
+    still = held(conn, claimed)
+    if still:
+        conn.execute(RENEW, {"keys": sorted(still), "until": now + lease})
     return still
 
 
@@ -122,14 +139,19 @@ def finish(conn: Connection, job: Claimed, *, now: datetime) -> None:
 
 
 def finish_many(conn: Connection, jobs: Sequence[Claimed], *, now: datetime) -> None:
-    """`finish` for many rows whose leases the caller has already checked in this transaction."""
-    if jobs:
-        conn.execute(FINISH_MANY, [holder(job) for job in jobs])
-        conn.execute(RUN_MANY_ONCE_MORE, [holder(job) | {"at": now} for job in jobs])
+    """`finish` for many rows whose leases the caller has checked with `held` in this transaction."""
+    if not jobs:
+        return
+    holders = [(job.kind, job.key, job.token) for job in jobs]
+    gone = conn.execute(FINISH_MANY, {"holders": holders}).rowcount
+    if gone < len(jobs):
+        conn.execute(RUN_MANY_ONCE_MORE, {"holders": holders, "at": now})
+        for kind in {job.kind for job in jobs}:
+            wake(conn, topic_of(kind))
 
 
 def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool = True) -> None:
-    """Put it off until `due`, or until it is next armed if that is sooner. Raises `LostLease`."""
+    """Put it off until `due`, or until it was armed for meanwhile if that is sooner. Raises `LostLease`."""
     put = LATER if keep_attempts else LATER_AFRESH
     if not conn.execute(put, holder(job) | {"at": due}).rowcount:
         raise LostLease(f"The work {job.kind} {job.key} belongs to another worker now.")
@@ -138,15 +160,20 @@ def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool 
 
 def hand_back(conn: Connection, claimed: Sequence[Claimed], *, now: datetime) -> None:
     """Give up rows that were claimed and not begun or not ended, so that another worker takes them at once."""
-    for job in claimed:
-        conn.execute(HAND_BACK, holder(job) | {"at": now})
-        wake(conn, topic_of(job.kind))
+    if not held(conn, claimed):
+        return
+    holders = [(job.kind, job.key, job.token) for job in claimed]
+    conn.execute(HAND_BACK, {"holders": holders, "at": now})
+    for kind in {job.kind for job in claimed}:
+        wake(conn, topic_of(kind))
 
 
 def held(conn: Connection, claimed: Sequence[Claimed]) -> set[tuple[str, str]]:
-    """Which of these rows are still ours; they stay locked until the transaction ends."""
+    """The (kind, key) of those rows that are still ours; they stay so until the transaction ends."""
+    if not claimed:
+        return set()
     keys = [(job.kind, job.key) for job in claimed]
-    found = conn.execute(HELD, {"keys": keys}).all()
+    found = conn.execute(HELD_POSTGRES if is_postgres(conn) else HELD_SQLITE, {"keys": keys}).all()
     tokens = {(job.kind, job.key): job.token for job in claimed}
     return {(r.kind, r.key) for r in found if tokens[(r.kind, r.key)] == r.token}
 
@@ -157,6 +184,8 @@ def topic_of(kind: str) -> str:
 
 
 def arm_row(a: Arm) -> dict[str, object]:
+    if a.priority not in PRIORITIES:
+        raise ValueError(f"Work has one of the priorities {PRIORITIES}, not {a.priority}.")
     # A thousand years stands for "no limit": a number compares the same way on both engines, a null does not.
     within = a.within if a.within is not None else timedelta(days=365_000)
     return {
@@ -165,7 +194,7 @@ def arm_row(a: Arm) -> dict[str, object]:
         "lane": a.lane,
         "priority": a.priority,
         "since": a.now,
-        "due": a.due,
+        "due": min(a.due, a.now + within),
         "within": within // timedelta(microseconds=1),
     }
 
@@ -174,76 +203,101 @@ def holder(job: Claimed) -> dict[str, object]:
     return {"of_kind": job.kind, "of_key": job.key, "with_token": job.token}
 
 
-def _arm(insert: type[postgres_insert] | type[sqlite_insert]) -> postgres_insert | sqlite_insert:
-    statement = insert(work).values(
-        kind=bindparam("kind"),
-        key=bindparam("key"),
-        lane=bindparam("lane"),
-        priority=bindparam("priority"),
-        since=bindparam("since"),
-        due=bindparam("due"),
-    )
-    cap = as_type(work.c.since, BigInteger) + bindparam("within", type_=BigInteger)
+def by_kind(kinds: Sequence[str]) -> dict[str, object]:
+    return {f"kind_{n}": kind for n, kind in enumerate(kinds)}
+
+
+def is_postgres(conn: Connection) -> bool:
+    return conn.dialect.name == "postgresql"
+
+
+def arming(insert: Any) -> Any:
+    """The upsert behind `arm`, in one engine's dialect."""
+    statement = insert.values({name: bindparam(name) for name in ("kind", "key", "lane", "priority", "since", "due")})
     new = as_type(statement.excluded.due, BigInteger)
-    sooner = case((new < cap, new), else_=cap)
+    cap = as_type(work.c.since, BigInteger) + bindparam("within", type_=BigInteger)
     is_held = work.c.owner.is_not(None)
     return statement.on_conflict_do_update(
         index_elements=["kind", "key"],
         set_={
-            "due": case((is_held, as_type(work.c.due, BigInteger)), else_=sooner),
+            "due": case((is_held, as_type(work.c.due, BigInteger)), (new < cap, new), else_=cap),
             "again": case((is_held, statement.excluded.due), else_=None),
-            "priority": case((is_held, work.c.priority), else_=statement.excluded.priority),
+            "priority": statement.excluded.priority,
+            "lane": statement.excluded.lane,
         },
     )
 
 
-ARM_POSTGRES = _arm(postgres_insert)
-ARM_SQLITE = _arm(sqlite_insert)
+ARM_POSTGRES = arming(postgresql.insert(work))
+ARM_SQLITE = arming(sqlite.insert(work))
 
-_due_now = (
-    select(work.c.kind, work.c.key)
-    .where(work.c.due <= bindparam("now", type_=UtcTime), work.c.kind.in_(bindparam("kinds", expanding=True)))
-    .order_by(work.c.priority, work.c.due)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-    .cte("due_now")
-)
-CLAIM = (
+
+@cache
+def due_rows(number_of_kinds: int) -> Select[Any]:
+    """What is due, most urgent first: one look at the index for each priority and kind, until there are enough."""
+    places = [
+        select(work.c.kind, work.c.key, work.c.attempts, work.c.since)
+        .where(
+            work.c.kind == bindparam(f"kind_{n}"),
+            work.c.priority == literal_column(str(priority)),
+            work.c.due <= bindparam("now", type_=UtcTime),
+        )
+        .order_by(work.c.due)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+        .subquery()
+        for priority in PRIORITIES
+        for n in range(number_of_kinds)
+    ]
+    found = union_all(*(select(place) for place in places)).subquery()
+    return select(found).limit(bindparam("limit"))
+
+
+@cache
+def soonest(number_of_kinds: int) -> Select[Any]:
+    """The earliest `due` of some kinds, from the first entry in the index for each priority and kind."""
+    places = [
+        select(func.min(work.c.due).label("due")).where(
+            work.c.kind == bindparam(f"kind_{n}"), work.c.priority == literal_column(str(priority))
+        )
+        for priority in PRIORITIES
+        for n in range(number_of_kinds)
+    ]
+    return select(func.min(union_all(*places).subquery().c.due))
+
+
+_keys = tuple_(work.c.kind, work.c.key).in_(bindparam("keys", expanding=True))
+_holders = tuple_(work.c.kind, work.c.key, work.c.token).in_(bindparam("holders", expanding=True))
+_until = bindparam("until", type_=UtcTime)
+TAKE = (
     update(work)
-    .where(tuple_(work.c.kind, work.c.key).in_(select(_due_now.c.kind, _due_now.c.key)))
+    .where(_keys)
     .values(
-        due=bindparam("until", type_=UtcTime),
+        due=_until,
         token=bindparam("fresh", type_=BigInteger),
         attempts=work.c.attempts + 1,
-        owner=bindparam("owner"),
+        owner=bindparam("by"),
     )
-    .returning(work.c.kind, work.c.key, work.c.token, work.c.attempts, work.c.since)
 )
-NEXT_DUE = select(func.min(work.c.due)).where(work.c.kind.in_(bindparam("kinds", expanding=True)))
+RENEW = update(work).where(_keys).values(due=_until)
+HELD_SQLITE = select(work.c.kind, work.c.key, work.c.token).where(_keys)
+# In the order of `arm_many`, whatever the database's collation.
+HELD_POSTGRES = HELD_SQLITE.order_by(work.c.kind.collate("C"), work.c.key.collate("C")).with_for_update()
 
 _mine = (
     work.c.kind == bindparam("of_kind"),
     work.c.key == bindparam("of_key"),
     work.c.token == bindparam("with_token"),
 )
-RENEW = update(work).where(*_mine).values(due=bindparam("until", type_=UtcTime))
-FINISH = delete(work).where(*_mine, work.c.again.is_(None))
-FINISH_MANY = FINISH
-_rest = {"owner": None, "attempts": 0, "again": None}
-RUN_ONCE_MORE = update(work).where(*_mine).values(due=work.c.again, since=bindparam("at", type_=UtcTime), **_rest)
-RUN_MANY_ONCE_MORE = (
-    update(work)
-    .where(*_mine, work.c.again.is_not(None))
-    .values(due=work.c.again, since=bindparam("at", type_=UtcTime), **_rest)
-)
 _at = bindparam("at", type_=UtcTime)
 _sooner = case((work.c.again < _at, work.c.again), else_=_at)
-LATER = update(work).where(*_mine).values(due=_sooner, owner=None, again=null())
-LATER_AFRESH = update(work).where(*_mine).values(due=_sooner, owner=None, again=null(), attempts=0)
-HAND_BACK = update(work).where(*_mine).values(due=_sooner, owner=None, again=null(), attempts=work.c.attempts - 1)
-HELD = (
-    select(work.c.kind, work.c.key, work.c.token)
-    .where(tuple_(work.c.kind, work.c.key).in_(bindparam("keys", expanding=True)))
-    .order_by(work.c.kind, work.c.key)
-    .with_for_update()
-)
+# No token: whoever held the row has no more say in it, not even late.
+_free = {"owner": None, "token": 0, "again": null()}
+FINISH = delete(work).where(*_mine, work.c.again.is_(None))
+FINISH_MANY = delete(work).where(_holders, work.c.again.is_(None))
+_once_more = {"due": work.c.again, "since": _at, "attempts": 0, **_free}
+RUN_ONCE_MORE = update(work).where(*_mine).values(_once_more)
+RUN_MANY_ONCE_MORE = update(work).where(_holders).values(_once_more)
+LATER = update(work).where(*_mine).values(due=_sooner, **_free)
+LATER_AFRESH = update(work).where(*_mine).values(due=_sooner, attempts=0, **_free)
+HAND_BACK = update(work).where(_holders).values(due=_sooner, attempts=work.c.attempts - 1, **_free)

@@ -1,6 +1,7 @@
 """Takes work as it falls due and calls the plain coroutine that does it."""
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
@@ -20,8 +21,10 @@ log = get_log(__name__)
 Do = Callable[[Claimed], Awaitable[None]]
 
 POLL = timedelta(seconds=5)  # only the safety net: commits wake us
-PAUSE = 0.01  # between two claims that found nothing, so a flood of texts is not a flood of queries
+PAUSE = 0.01  # between two claims, so a flood of texts is not a flood of queries
 LONGEST_BACKOFF = timedelta(minutes=5)
+CLEARING_UP = 3.0  # seconds for what was canceled to let go of what it has open
+MOMENT = 0.5  # seconds in which work whose row is gone may still be coming to its end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,47 +40,57 @@ class Worker:
 
     def __init__(self, db: Db, clock: Clock, pools: Sequence[Pool], *, lease: timedelta = LEASE) -> None:
         self._db, self._clock, self._lease = db, clock, lease
-        self._pools = [RunningPool(self, pool) for pool in pools]
+        owner = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        self._pools = [RunningPool(db, clock, pool, owner=owner, lease=lease) for pool in pools]
         self._stopping = asyncio.Event()
-        self.owner = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        self._ended = asyncio.Event()
+        self._ended.set()
 
     async def run(self) -> None:
-        """Work until `stop` is called."""
-        async with asyncio.TaskGroup() as group:
-            for pool in self._pools:
-                pool.listen(asyncio.get_running_loop())
-                group.create_task(pool.run(self._stopping))
-            renewing = group.create_task(self._renew())
-            await self._stopping.wait()
-            renewing.cancel()
+        """Work until `stop` is called and what was begun has ended."""
+        self._ended.clear()
+        try:
+            async with asyncio.TaskGroup() as group:
+                renewing = group.create_task(self._renew())
+                working = [group.create_task(pool.run(self._stopping)) for pool in self._pools]
+                await asyncio.wait(working)
+                renewing.cancel()
+        finally:
+            self._ended.set()
 
     async def stop(self, grace: float = 15.0) -> None:
         """Take nothing more, give what runs `grace` seconds to end, and hand the rest back to others."""
         self._stopping.set()
         for pool in self._pools:
             pool.wake()
-        running = {task: job for pool in self._pools for job, task in pool.running.values()}
-        if running:
-            await asyncio.wait(running, timeout=grace)
-        left = [job for task, job in running.items() if not task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        if left:
-            await self._db.run(hand_back, left, now=self._clock.now())
-            log.info("work_handed_back", count=len(left))
+        if await self._has_ended(grace):
+            return
+        left = self._held()
+        for pool in self._pools:
+            pool.cancel_all()
+        await self._has_ended(CLEARING_UP)
+        await self._db.run(hand_back, left, now=self._clock.now())
+        log.info("work_handed_back", count=len(left))
 
     async def work_until_idle(self, rounds: int = 1000) -> None:
         """Do everything that is due now, and what that makes due, then return. For tests and scripts."""
         for _ in range(rounds):
-            if not [await pool.work_once() for pool in self._pools if await pool.has_due()]:
+            if not sum([await pool.work_once() for pool in self._pools]):
                 return
         raise AssertionError("The work did not come to an end: something arms itself again at once.")
 
+    async def _has_ended(self, within: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), within)
+        return self._ended.is_set()
+
+    def _held(self) -> list[Claimed]:
+        return [job for pool in self._pools for job in pool.held()]
+
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease.total_seconds() / 3)
-            held = [job for pool in self._pools for job, _ in pool.running.values()]
+            await self._clock.sleep(self._lease.total_seconds() / 3)
+            held = self._held()
             if not held:
                 continue
             try:
@@ -85,102 +98,134 @@ class Worker:
             except Exception:  # the lease goes on for two more rounds
                 log.exception("lease_not_renewed", count=len(held))
                 continue
+            lost = [job for job in held if (job.kind, job.key) not in still]
             for pool in self._pools:
-                pool.drop_lost({f"{job.kind}:{job.key}" for job in held} - still)
+                pool.drop(lost)
 
 
 class RunningPool:
     """One pool at work: a loop that claims, and a task for each thing claimed."""
 
-    def __init__(self, worker: Worker, pool: Pool) -> None:
-        self._worker, self._pool = worker, pool
-        self._db, self._clock, self._lease = worker._db, worker._clock, worker._lease
-        self.running: dict[str, tuple[Claimed, asyncio.Task[None]]] = {}
+    def __init__(self, db: Db, clock: Clock, pool: Pool, *, owner: str, lease: timedelta) -> None:
+        self._db, self._clock, self._pool, self._owner, self._lease = db, clock, pool, owner, lease
+        self._kinds = list(pool.kinds)
+        self._running: dict[tuple[str, str], tuple[Claimed, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()
 
-    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        def woken() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self.wake)
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Claim and start until told to stop, then wait for what was started."""
+        deaf = self._listen(asyncio.get_running_loop())
+        try:
+            while not stopping.is_set():
+                self._woken.clear()
+                wait = await self._claim_and_start(stopping)
+                if not stopping.is_set():
+                    await asyncio.sleep(PAUSE)
+                    await self._sleep(wait - PAUSE)
+            await self._let_end()
+        finally:
+            for stop_listening in deaf:
+                stop_listening()
+            self.cancel_all()  # nothing is left, unless we were canceled ourselves
 
-        for kind in self._pool.kinds:
-            self._db.listen(topic_of(kind), woken)
+    async def work_once(self) -> int:
+        """Claim what is due, see all of it through, and say how much it was."""
+        claimed, _ = await self._db.run(self._claim, self._pool.at_once)
+        await asyncio.gather(*(self._do(job) for job in claimed))
+        return len(claimed)
 
     def wake(self) -> None:
         self._woken.set()
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            self._woken.clear()
-            try:
-                wait = await self._claim_and_start(stopping)
-            except Exception:  # the database is away: say so and ask again
-                log.exception("claim_failed", kinds=list(self._pool.kinds))
-                wait = 1.0
-            if wait > 0:
-                await asyncio.sleep(min(PAUSE, wait))
-                await self._sleep(wait)
+    def held(self) -> list[Claimed]:
+        return [job for job, _ in self._running.values()]
 
-    async def work_once(self) -> None:
-        """Claim what is due and see all of it through."""
-        claimed, _ = await self._db.run(self._claim, self._pool.at_once)
-        await asyncio.gather(*(self._do(job) for job in claimed))
+    def drop(self, lost: Sequence[Claimed]) -> None:
+        """Cancel what another worker has taken over. What has just been finished looks the same, so it gets a moment."""
+        for job in lost:
+            if self._is_running(job):
+                asyncio.get_running_loop().call_later(MOMENT, self._cancel, job)
 
-    async def has_due(self) -> bool:
-        due = await self._db.run(next_due, kinds=list(self._pool.kinds))
-        return due is not None and due <= self._clock.now()
+    def cancel_all(self) -> None:
+        for _, task in self._running.values():
+            task.cancel()
 
-    def drop_lost(self, lost: set[str]) -> None:
-        for key in lost & self.running.keys():
-            log.warning("lease_lost", work=key)
-            self.running[key][1].cancel()
+    def _cancel(self, job: Claimed) -> None:
+        if self._is_running(job):
+            log.warning("lease_lost", kind=job.kind, key=job.key)
+            self._running[job.kind, job.key][1].cancel()
+
+    def _is_running(self, job: Claimed) -> bool:
+        running = self._running.get((job.kind, job.key))
+        return running is not None and running[0].token == job.token
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> list[Callable[[], None]]:
+        def woken() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, so nobody needs waking
+                loop.call_soon_threadsafe(self.wake)
+
+        return [self._db.listen(topic_of(kind), woken) for kind in self._kinds]
 
     async def _claim_and_start(self, stopping: asyncio.Event) -> float:
         """Fill the free places. Gives the seconds until there may be more to do."""
-        free = self._pool.at_once - len(self.running)
+        free = self._pool.at_once - len(self._running)
         if free <= 0:
             return POLL.total_seconds()  # the next that ends wakes us
-        claimed, due = await self._db.run(self._claim, free)
-        if stopping.is_set():
-            await self._db.run(hand_back, claimed, now=self._clock.now())
-            return 0
+        try:
+            claimed, due = await self._db.run(self._claim, free)
+            if stopping.is_set():
+                await self._db.run(hand_back, claimed, now=self._clock.now())
+                return 0
+        except Exception:  # the database is away: say so and ask again
+            log.exception("claim_failed", kinds=self._kinds)
+            return 1
         for job in claimed:
             self._start(job)
-        if len(claimed) == free:
-            return 0
-        return (min(due - self._clock.now(), POLL) if due else POLL).total_seconds()
+        if len(claimed) == free or due is None:
+            return POLL.total_seconds()
+        return min(due - self._clock.now(), POLL).total_seconds()
 
     def _claim(self, conn: Connection, limit: int) -> tuple[list[Claimed], datetime | None]:
-        kinds = list(self._pool.kinds)
+        # Each kind gets to be the first, so that a backlog of one does not shut out another of its priority.
+        self._kinds.append(self._kinds.pop(0))
         claimed = claim(
-            conn, owner=self._worker.owner, kinds=kinds, limit=limit, now=self._clock.now(), lease=self._lease
+            conn, owner=self._owner, kinds=self._kinds, limit=limit, now=self._clock.now(), lease=self._lease
         )
-        return claimed, None if len(claimed) == limit else next_due(conn, kinds=kinds)
+        return claimed, None if len(claimed) == limit else next_due(conn, kinds=self._kinds)
 
     def _start(self, job: Claimed) -> None:
-        key = f"{job.kind}:{job.key}"
-        task = asyncio.create_task(self._do(job), name=key)
-        self.running[key] = (job, task)
-        task.add_done_callback(lambda _: self._ended(key))
+        key = (job.kind, job.key)
+        task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.key}")
+        self._running[key] = (job, task)
+        task.add_done_callback(lambda _: self._leave(key))
 
-    def _ended(self, key: str) -> None:
-        self.running.pop(key, None)
-        if len(self.running) == self._pool.at_once - 1:
+    def _leave(self, key: tuple[str, str]) -> None:
+        was_full = len(self._running) == self._pool.at_once
+        del self._running[key]
+        if was_full:
             self.wake()
+
+    async def _let_end(self) -> None:
+        while self._running:
+            await asyncio.wait([task for _, task in self._running.values()])
 
     async def _do(self, job: Claimed) -> None:
         try:
             await self._pool.kinds[job.kind](job)
         except LostLease as lost:
-            log.warning("lease_lost", work=f"{job.kind}:{job.key}", why=str(lost))
+            log.warning("lease_lost", kind=job.kind, key=job.key, why=str(lost))
         except Exception:
             wait = backoff(job.attempts)
-            log.exception("work_failed", kind=job.kind, key=job.key, attempts=job.attempts, again_in=wait.total_seconds())
+            log.exception(
+                "work_failed", kind=job.kind, key=job.key, attempts=job.attempts, again_in=wait.total_seconds()
+            )
             await self._put_off(job, self._clock.now() + wait)
 
     async def _put_off(self, job: Claimed, due: datetime) -> None:
         try:
             await self._db.run(later, job, due=due)
+        except LostLease:
+            log.warning("lease_lost", kind=job.kind, key=job.key)
         except Exception:  # its lease ends by itself and someone takes it again
             log.exception("work_not_put_off", kind=job.kind, key=job.key)
 

@@ -1,5 +1,6 @@
-"""The appointments as an iCalendar feed, for people's own calendars."""
+"""The feed of appointments, for people's own calendars: whose it is, and its link."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -7,8 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from icalendar import Calendar, Event
-from icalendar.enums import STATUS, TRANSP
 from sqlalchemy import Row, bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,11 +36,19 @@ async def answer_feed(ctx: WebContext, request: Request) -> Response:
         return Response("There is no such calendar.\n", status_code=404)
     rows = await ctx.db.run(read, ctx.line.key, scope, ctx.clock.now() - timedelta(days=DAYS_BACK))
     headers = {"Cache-Control": "private, max-age=300", "Content-Disposition": 'inline; filename="appointments.ics"'}
+    # A year of a busy gym takes a second to write, so others are answered meanwhile.
+    written = await asyncio.to_thread(write, rows, ctx.line.name, is_for_staff=scope == STAFF)
     return Response(
-        calendar(rows, ctx.line.name, is_for_staff=scope == STAFF),
+        written,
         media_type="text/calendar; charset=utf-8",
         headers=headers,
     )
+
+
+def write(rows: Sequence[Row[Any]], name: str, *, is_for_staff: bool) -> bytes:
+    from replyline.plugins.appointments.calendar import calendar  # takes 0.3 s to import, and many never need it
+
+    return calendar(rows, name, is_for_staff=is_for_staff)
 
 
 def signature(secret: bytes, line: str, scope: str) -> str:
@@ -54,33 +61,6 @@ def read(conn: Conn, line: str, scope: str, since: Any) -> Sequence[Row[Any]]:
     return conn.execute(
         statement, {"line": line, "since": since} | ({} if scope == STAFF else {"contact_id": scope})
     ).all()
-
-
-def calendar(rows: Sequence[Row[Any]], name: str, *, is_for_staff: bool) -> bytes:
-    """One event an appointment, cancelled ones too: a calendar that has it must learn that it is off."""
-    made = Calendar.new(name=name, prodid="-//Replyline//Appointments//EN", refresh_interval=timedelta(minutes=15))
-    made.add("method", "PUBLISH")
-    for row in rows:
-        made.add_component(event(row, name, is_for_staff=is_for_staff))
-    as_bytes: bytes = made.to_ical()
-    return as_bytes
-
-
-def event(row: Row[Any], business: str, *, is_for_staff: bool) -> Event:
-    who = f"{row.name} ({row.phone})" if row.name else row.phone
-    return Event.new(
-        uid=f"{row.id}@replyline",
-        sequence=row.sequence,
-        stamp=row.changed_at,
-        created=row.created_at,
-        last_modified=row.changed_at,
-        start=row.starts_at,
-        end=row.ends_at,
-        summary=f"{row.service}: {who}" if is_for_staff else f"{row.service} at {business}",
-        description=row.notes or None,
-        status=STATUS.CONFIRMED if row.state == "booked" else STATUS.CANCELLED,
-        transparency=TRANSP.OPAQUE if row.state == "booked" else TRANSP.TRANSPARENT,
-    )
 
 
 ALL = (

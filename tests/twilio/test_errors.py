@@ -28,10 +28,11 @@ def test_a_code_says_what_to_do(code, stage, retryable, action):
     [
         ({"http_status": 429}, Retry.YES, Action.BACKOFF),
         ({"http_status": 503}, Retry.LATER, Action.RETRY_LATER),
-        ({"http_status": 400}, Retry.NO, Action.ALERT_OPERATOR),
+        ({"http_status": 401}, Retry.NO, Action.ALERT_OPERATOR),
+        ({"http_status": 400}, Retry.NO, Action.FIX_REQUEST),
         ({"message_status": "failed"}, Retry.NO, Action.ALERT_OPERATOR),
         ({"message_status": "undelivered"}, Retry.NO, Action.NONE),
-        ({}, Retry.NO, Action.ALERT_OPERATOR),
+        ({}, Retry.NO, Action.FIX_REQUEST),
     ],
 )
 def test_an_unknown_code_is_judged_by_its_status(status, retryable, action):

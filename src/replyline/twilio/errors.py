@@ -80,9 +80,11 @@ def guess(http_status: int | None, message_status: str | None) -> tuple[Stage, R
         return Stage.DELIVERY, Retry.NO, Action.ALERT_OPERATOR
     if http_status == 429:
         return Stage.REST, Retry.YES, Action.BACKOFF
+    if http_status in {401, 403}:
+        return Stage.REST, Retry.NO, Action.ALERT_OPERATOR
     if http_status is not None and http_status >= 500:
         return Stage.REST, Retry.LATER, Action.RETRY_LATER
-    return Stage.REST, Retry.NO, Action.ALERT_OPERATOR
+    return Stage.REST, Retry.NO, Action.FIX_REQUEST
 
 
 @cache

@@ -82,5 +82,6 @@ def server() -> URL:
 
 
 def command(sql: str) -> None:
-    with psycopg.connect(server().set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as conn:
+    url = server().set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(sql)

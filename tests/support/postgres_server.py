@@ -7,6 +7,7 @@ a watchdog does when the run was killed.
 import fcntl
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -133,10 +134,14 @@ def binary(name: str) -> Path:
         *Path("/usr/local/pgsql").glob("bin"),
         *Path("/opt/homebrew/opt").glob("postgresql*/bin"),
     ]
-    for place in sorted(places, key=lambda p: [int(n) for n in "".join(c if c.isdigit() else " " for c in str(p)).split()], reverse=True):
+    for place in sorted(places, key=version_in, reverse=True):
         if (place / name).exists() and (place / "postgres").exists():
             return place / name
     found = shutil.which(name)
     if found is None:
-        raise NoPostgres(f"no PostgreSQL binaries found (looked for {name} in PATH, /usr/lib/postgresql and /opt); {GIVEN} is not set either")
+        raise NoPostgres(f"no PostgreSQL binaries found in PATH, /usr/lib/postgresql or /opt, and no {GIVEN}")
     return Path(found)
+
+
+def version_in(place: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(place))]

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection as Conn
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 
 from replyline.db.errors import DatabaseClosed
 from replyline.db.transactor import Transactor
@@ -25,6 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 
+Conn = Connection
 Gathered = Callable[[Conn, Sequence[A]], Sequence[R]]
 
 log = get_log(__name__)
@@ -134,7 +134,7 @@ class Db:
         with self._ready:
             while not self._waiting and not self._closing:
                 self._ready.wait()
-            units = []
+            units: list[Unit] = []
             while self._waiting and len(units) < self._transactor.shares:
                 unit = self._waiting.popleft()
                 unit.seize()

@@ -97,10 +97,10 @@ def found_in(conn: Connection, migrations: Migrations) -> str | None:
 
 def refuse_newer(migrations: Migrations, found: str | None) -> None:
     if found is not None and found > migrations.newest:
-        maker, what = (f"the plugin {migrations.name}", "it") if migrations.name else ("Replyline", "that version")
+        maker = f"version of the plugin {migrations.name}" if migrations.name else "Replyline"
         raise SchemaTooNew(
-            f"This database was made by a newer version of {maker} (schema {found}, this one knows {migrations.newest}); "
-            f"install {what} or newer."
+            f"This database was made by a newer {maker} (schema {found}, this one knows "
+            f"{migrations.newest}); install that version or newer."
         )
 
 

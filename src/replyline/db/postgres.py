@@ -1,4 +1,4 @@
-"""PostgreSQL: a few threads, one connection each, one transaction a unit; deadlocks and lost connections tried again."""
+"""PostgreSQL: a few threads, one connection and one transaction at a time each; deadlocks are tried again."""
 
 import os
 import random
@@ -25,7 +25,7 @@ PATIENCE = 5.0  # seconds that the server may be away before those who ask are t
 # 40001 serialization_failure, 40P01 deadlock_detected: PostgreSQL asks for the transaction to be done again.
 AGAIN = {"40001", "40P01"}
 # A server that vanished without a word is noticed within half a minute.
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -155,7 +155,7 @@ NOTIFY = "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic"
 
 
 def is_lost(error: DBAPIError) -> bool:
-    """Whether the connection broke, or was never made: nothing of this transaction is there unless it was committing."""
+    """Whether the connection broke or was never made: nothing is there then, unless it was committing."""
     never_made = getattr(error.orig, "sqlstate", None) is None and isinstance(error, OperationalError)
     return error.connection_invalidated or never_made
 

@@ -72,7 +72,7 @@ def use_wal(connection: sqlite3.Connection) -> None:
 
 def raw(conn: Connection) -> sqlite3.Connection:
     """The driver's own connection."""
-    connection = conn.connection.dbapi_connection
+    connection: object = conn.connection.dbapi_connection
     assert isinstance(connection, sqlite3.Connection)
     return connection
 

@@ -8,7 +8,7 @@ _KEY = "replyline_wakes"
 
 
 def wake(conn: Connection, topic: str) -> None:
-    """Wake the listeners of a topic once this transaction has committed: in this process, and through NOTIFY in others."""
+    """Wake the listeners of a topic once this transaction has committed, here and (through NOTIFY) in others."""
     conn.info.setdefault(_KEY, set()).add(topic)
 
 

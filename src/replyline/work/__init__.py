@@ -1,18 +1,41 @@
 """What must happen later, and survives a crash."""
 
-from replyline.work.queue import Arm, Claimed, LostLease, arm, arm_many, claim, finish, hand_back, later, renew
-from replyline.work.worker import Worker
+from replyline.work.queue import (
+    LEASE,
+    PRIORITIES,
+    Arm,
+    Claimed,
+    LostLease,
+    arm,
+    arm_many,
+    claim,
+    finish,
+    finish_many,
+    hand_back,
+    held,
+    later,
+    next_due,
+    renew,
+)
+from replyline.work.worker import Do, Pool, Worker
 
 __all__ = [
+    "LEASE",
+    "PRIORITIES",
     "Arm",
     "Claimed",
+    "Do",
     "LostLease",
+    "Pool",
     "Worker",
     "arm",
     "arm_many",
     "claim",
     "finish",
+    "finish_many",
     "hand_back",
+    "held",
     "later",
+    "next_due",
     "renew",
 ]

@@ -5,7 +5,7 @@ the row; a worker that lost its lease can change nothing. A crash just lets `due
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -99,7 +99,7 @@ def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
 def claim(
     conn: Connection, *, owner: str, kinds: Sequence[str], limit: int, now: datetime, lease: timedelta = LEASE
 ) -> list[Claimed]:
-    """Take up to `limit` rows that are due, the most urgent first; of equal urgency, in the order of `kinds`, then as due.
+    """Take up to `limit` rows that are due, the most urgent first; of equal urgency in the order of `kinds`.
 
     Rows that another worker is just taking are passed over.
     """
@@ -119,13 +119,11 @@ def next_due(conn: Connection, *, kinds: Sequence[str]) -> datetime | None:
     return due
 
 
-def renew(
-    conn: Connection, claimed: Sequence[Claimed], *, now: datetime, lease: timedelta = LEASE
-) -> set[tuple[str, str]]:
-    """Push the leases on; gives the (kind, key) of those that are still ours."""
-    still = held(conn, claimed)
+def renew(conn: Connection, claimed: Sequence[Claimed], *, now: datetime, lease: timedelta = LEASE) -> set[Claimed]:
+    """Push the leases on; gives those that are still ours."""
+    still = ours(conn, claimed)
     if still:
-        conn.execute(RENEW, {"keys": sorted(still), "until": now + lease})
+        conn.execute(RENEW, {"holders": holders(still), "until": now + lease})
     return still
 
 
@@ -142,10 +140,9 @@ def finish_many(conn: Connection, jobs: Sequence[Claimed], *, now: datetime) -> 
     """`finish` for many rows whose leases the caller has checked with `held` in this transaction."""
     if not jobs:
         return
-    holders = [(job.kind, job.key, job.token) for job in jobs]
-    gone = conn.execute(FINISH_MANY, {"holders": holders}).rowcount
+    gone = conn.execute(FINISH_MANY, {"holders": holders(jobs)}).rowcount
     if gone < len(jobs):
-        conn.execute(RUN_MANY_ONCE_MORE, {"holders": holders, "at": now})
+        conn.execute(RUN_MANY_ONCE_MORE, {"holders": holders(jobs), "at": now})
         for kind in {job.kind for job in jobs}:
             wake(conn, topic_of(kind))
 
@@ -160,22 +157,26 @@ def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool 
 
 def hand_back(conn: Connection, claimed: Sequence[Claimed], *, now: datetime) -> None:
     """Give up rows that were claimed and not begun or not ended, so that another worker takes them at once."""
-    if not held(conn, claimed):
-        return
-    holders = [(job.kind, job.key, job.token) for job in claimed]
-    conn.execute(HAND_BACK, {"holders": holders, "at": now})
-    for kind in {job.kind for job in claimed}:
+    still = ours(conn, claimed)
+    if still:
+        conn.execute(HAND_BACK, {"holders": holders(still), "at": now})
+    for kind in {job.kind for job in still}:
         wake(conn, topic_of(kind))
 
 
 def held(conn: Connection, claimed: Sequence[Claimed]) -> set[tuple[str, str]]:
-    """The (kind, key) of those rows that are still ours; they stay so until the transaction ends."""
+    """The (kind, key) of those that are still ours; they stay so until the transaction ends."""
+    return {(job.kind, job.key) for job in ours(conn, claimed)}
+
+
+def ours(conn: Connection, claimed: Sequence[Claimed]) -> set[Claimed]:
+    """Look at the rows, and on PostgreSQL lock them, so that nobody takes them over before we have ended."""
     if not claimed:
         return set()
     keys = [(job.kind, job.key) for job in claimed]
     found = conn.execute(HELD_POSTGRES if is_postgres(conn) else HELD_SQLITE, {"keys": keys}).all()
-    tokens = {(job.kind, job.key): job.token for job in claimed}
-    return {(r.kind, r.key) for r in found if tokens[(r.kind, r.key)] == r.token}
+    tokens = {(r.kind, r.key): r.token for r in found}
+    return {job for job in claimed if tokens.get((job.kind, job.key)) == job.token}
 
 
 def topic_of(kind: str) -> str:
@@ -201,6 +202,10 @@ def arm_row(a: Arm) -> dict[str, object]:
 
 def holder(job: Claimed) -> dict[str, object]:
     return {"of_kind": job.kind, "of_key": job.key, "with_token": job.token}
+
+
+def holders(jobs: Iterable[Claimed]) -> list[tuple[str, str, int]]:
+    return [(job.kind, job.key, job.token) for job in jobs]
 
 
 def by_kind(kinds: Sequence[str]) -> dict[str, object]:
@@ -279,7 +284,7 @@ TAKE = (
         owner=bindparam("by"),
     )
 )
-RENEW = update(work).where(_keys).values(due=_until)
+RENEW = update(work).where(_holders).values(due=_until)
 HELD_SQLITE = select(work.c.kind, work.c.key, work.c.token).where(_keys)
 # In the order of `arm_many`, whatever the database's collation.
 HELD_POSTGRES = HELD_SQLITE.order_by(work.c.kind.collate("C"), work.c.key.collate("C")).with_for_update()

@@ -69,8 +69,11 @@ class Worker:
         for pool in self._pools:
             pool.cancel_all()
         await self._has_ended(CLEARING_UP)
-        await self._db.run(hand_back, left, now=self._clock.now())
-        log.info("work_handed_back", count=len(left))
+        try:
+            await self._db.run(hand_back, left, now=self._clock.now())
+            log.info("work_handed_back", count=len(left))
+        except Exception:  # the leases end by themselves, only later
+            log.exception("work_not_handed_back", count=len(left))
 
     async def work_until_idle(self, rounds: int = 1000) -> None:
         """Do everything that is due now, and what that makes due, then return. For tests and scripts."""
@@ -98,9 +101,8 @@ class Worker:
             except Exception:  # the lease goes on for two more rounds
                 log.exception("lease_not_renewed", count=len(held))
                 continue
-            lost = [job for job in held if (job.kind, job.key) not in still]
             for pool in self._pools:
-                pool.drop(lost)
+                pool.drop([job for job in held if job not in still])
 
 
 class RunningPool:
@@ -109,7 +111,7 @@ class RunningPool:
     def __init__(self, db: Db, clock: Clock, pool: Pool, *, owner: str, lease: timedelta) -> None:
         self._db, self._clock, self._pool, self._owner, self._lease = db, clock, pool, owner, lease
         self._kinds = list(pool.kinds)
-        self._running: dict[tuple[str, str], tuple[Claimed, asyncio.Task[None]]] = {}
+        self._running: dict[Claimed, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -138,26 +140,22 @@ class RunningPool:
         self._woken.set()
 
     def held(self) -> list[Claimed]:
-        return [job for job, _ in self._running.values()]
+        return list(self._running)
 
     def drop(self, lost: Sequence[Claimed]) -> None:
         """Cancel what another worker has taken over. What has just been finished looks the same, so it gets a moment."""
         for job in lost:
-            if self._is_running(job):
+            if job in self._running:
                 asyncio.get_running_loop().call_later(MOMENT, self._cancel, job)
 
     def cancel_all(self) -> None:
-        for _, task in self._running.values():
+        for task in self._running.values():
             task.cancel()
 
     def _cancel(self, job: Claimed) -> None:
-        if self._is_running(job):
+        if job in self._running:
             log.warning("lease_lost", kind=job.kind, key=job.key)
-            self._running[job.kind, job.key][1].cancel()
-
-    def _is_running(self, job: Claimed) -> bool:
-        running = self._running.get((job.kind, job.key))
-        return running is not None and running[0].token == job.token
+            self._running[job].cancel()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> list[Callable[[], None]]:
         def woken() -> None:
@@ -194,20 +192,19 @@ class RunningPool:
         return claimed, None if len(claimed) == limit else next_due(conn, kinds=self._kinds)
 
     def _start(self, job: Claimed) -> None:
-        key = (job.kind, job.key)
         task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.key}")
-        self._running[key] = (job, task)
-        task.add_done_callback(lambda _: self._leave(key))
+        self._running[job] = task
+        task.add_done_callback(lambda _: self._leave(job))
 
-    def _leave(self, key: tuple[str, str]) -> None:
+    def _leave(self, job: Claimed) -> None:
         was_full = len(self._running) == self._pool.at_once
-        del self._running[key]
+        del self._running[job]
         if was_full:
             self.wake()
 
     async def _let_end(self) -> None:
         while self._running:
-            await asyncio.wait([task for _, task in self._running.values()])
+            await asyncio.wait(self._running.values())
 
     async def _do(self, job: Claimed) -> None:
         try:

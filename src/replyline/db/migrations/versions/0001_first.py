@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_work")),
     )
-    op.create_index("ix_work_due", "work", ["due"], unique=False)
+    op.create_index("ix_work_kind_priority_due", "work", ["kind", "priority", "due"], unique=False)
     op.create_table(
         "conversations",
         sa.Column("id", sa.String(length=40), nullable=False),

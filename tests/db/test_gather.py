@@ -1,0 +1,96 @@
+"""Many items, one function, one transaction."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Connection, text
+
+from replyline.db import Db
+
+
+def add_all(conn: Connection, names: Sequence[str]) -> list[str]:
+    if "bad" in names:
+        raise LookupError("bad")
+    conn.execute(
+        text("INSERT INTO contacts (id, line, phone, created_at) VALUES (:id, :id, '+1', 0)"),
+        [{"id": name} for name in names],
+    )
+    return [name.upper() for name in names]
+
+
+def stored(conn: Connection) -> set[str]:
+    return set(conn.execute(text("SELECT id FROM contacts")).scalars())
+
+
+async def test_each_gets_the_answer_to_its_own_item(db):
+    answers = await asyncio.gather(*(db.gather(add_all, f"c{n}") for n in range(1200)))
+    assert answers == [f"C{n}" for n in range(1200)]
+    assert len(await db.run(stored)) == 1200
+
+
+async def test_what_waits_for_the_same_function_is_done_in_one_transaction(db):
+    sizes = []
+
+    def note(conn: Connection, items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        return items
+
+    await asyncio.gather(*(db.gather(note, n) for n in range(300)))
+    assert sum(sizes) == 300
+    assert len(sizes) < 30
+
+
+async def test_one_bad_item_harms_no_other(db):
+    names = ["ana", "bad", "bruno"]
+    answers = await asyncio.gather(*(db.gather(add_all, name) for name in names), return_exceptions=True)
+    assert answers[0] == "ANA"
+    assert answers[2] == "BRUNO"
+    assert isinstance(answers[1], LookupError)
+    assert await db.run(stored) == {"ana", "bruno"}
+
+
+async def test_only_one_round_of_a_function_runs_at_a_time(db):
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def watch(conn: Connection, items: Sequence[int]) -> Sequence[int]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        conn.execute(text("SELECT 1")).scalar()
+        threading.Event().wait(0.002)
+        with lock:
+            running -= 1
+        return items
+
+    async def ask(n: int) -> None:
+        for item in range(10):
+            assert await db.gather(watch, n * 100 + item) == n * 100 + item
+
+    await asyncio.gather(*(ask(n) for n in range(20)))
+    assert most == 1
+
+
+async def test_a_function_that_answers_too_few_is_told_so(db):
+    with pytest.raises(AssertionError, match="gave 0 answers to 1 items"):
+        await db.gather(lambda conn, items: [], 1)
+
+
+async def test_functions_made_on_the_spot_are_forgotten(db: Db):
+    for n in range(50):
+        assert await db.gather(lambda conn, items: list(items), n) == n
+    await db.run(stored)
+    await asyncio.sleep(0.05)
+    assert len(db._gathering) <= 1
+
+
+async def test_items_of_canceled_callers_are_done_and_disturb_nobody(db):
+    first, second, third = (asyncio.ensure_future(db.gather(add_all, name)) for name in ("ana", "bruno", "cleo"))
+    await asyncio.sleep(0)
+    second.cancel()
+    assert await first == "ANA"
+    assert await third == "CLEO"
+    await db.close()

@@ -1,8 +1,8 @@
-"""Booking, moving and cancelling: what to do, or what to ask first. Never a closed or past time; ask rather than guess."""
+"""Booking, moving and cancelling: what to do, or what to ask first. It asks rather than guesses."""
 
 import re
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from replyline.llm.scripted import wording
 from replyline.llm.scripted.pending import Pending
@@ -14,7 +14,8 @@ from replyline.llm.scripted.when_words import number, plain
 SHIFT = re.compile(
     r"\b(?P<count>an?|half an?|\d+|one|two|three)[ -]?(?P<unit>hours?|hrs?|h|minutes?|mins?) "
     r"(?P<way>later|earlier|back|forward|sooner|ahead)\b"
-    r"|\b(?P<way2>back|forward|up) (?:by )?(?P<count2>an?|half an?|\d+|one|two|three) (?P<unit2>hours?|hrs?|minutes?|mins?)\b"
+    r"|\b(?P<way2>back|forward|up) (?:by )?(?P<count2>an?|half an?|\d+|one|two|three) "
+    r"(?P<unit2>hours?|hrs?|minutes?|mins?)\b"
 )
 ORIGIN = re.compile(r"\b(?:my|from|the) (.{1,25}?) (?:\w+ )?to\b", re.I)
 
@@ -35,8 +36,7 @@ class Bookings:
             return self._ask_when(wish, wish.service)
         at = datetime.combine(wish.day, wish.clock)
         if problem := self._problem(at, is_past=when.is_past):
-            again = wording.ask_time(wish.service, None, None, again=True)
-            return [Ask(text=f"{problem} {again}", pending=Pending(verb="book", service=wish.service))]
+            return [self._ask_again(wish.service, problem, at)]
         if is_offer:
             return [Ask(text=wording.offer(wish.service, at), pending=wish)]
         arguments = {"service": wish.service, "starts_at": at.isoformat(), "notes": ""}
@@ -45,16 +45,28 @@ class Bookings:
         instead = wording.ask_time(wish.service, wish.day, None, again=True)
         return [Do(tool="schedule_appointment", arguments=arguments, service=wish.service, at=at, instead=instead)]
 
+    def _ask_again(self, service: str, problem: str, at: datetime) -> Ask:
+        """The day stays as it was when we are open on it at other times."""
+        day = at.date() if at.date() >= self.facts.now.date() and self.facts.opening_on(at.date()) != () else None
+        question = wording.ask_time(service, day, None, again=True)
+        return Ask(text=f"{problem} {question}", pending=Pending(verb="book", service=service, day=day))
+
     def _ask_when(self, wish: Pending, service: str) -> list[Step]:
-        hint = ""
-        if wish.day is not None:
-            opening = self.facts.opening_on(wish.day)
-            if opening == () or wish.day < self.facts.now.date():
-                problem = self._problem(datetime.combine(wish.day, datetime.max.time()), is_past=opening != ())
-                again = wording.ask_time(service, None, None, again=True)
-                return [Ask(text=f"{problem} {again}", pending=Pending(verb="book", service=service))]
-            hint = f" We're open {wording.say_opening(opening)}." if opening else ""
-        return [Ask(text=wording.ask_time(service, wish.day, wish.part, hint), pending=wish)]
+        day = wish.day
+        if day is None:
+            return [Ask(text=wording.ask_time(service, None, wish.part), pending=wish)]
+        opening, midnight = self.facts.opening_on(day), datetime.combine(day, time.min)
+        if day < self.facts.now.date():
+            return [self._ask_again(service, "That day has passed.", midnight)]
+        if opening == ():
+            return [self._ask_again(service, f"Sorry, we're closed on {wording.say_day(day)}.", midnight)]
+        question = wording.ask_time(service, day, wish.part)
+        if "appointment_info" in self.tools:
+            arguments = {"day": day.isoformat(), "service": service}
+            lookup = Do(tool="appointment_info", arguments=arguments, service=service, at=midnight)
+            return [Ask(text=question, pending=wish, lookup=lookup)]
+        hint = f" We're open {wording.say_opening(opening)}." if opening else ""
+        return [Ask(text=f"{question}{hint}", pending=wish)]
 
     def move(self, text: str, when: When, chosen: Appointment | None, pending: Pending | None = None) -> list[Step]:
         if not self.facts.appointments:
@@ -75,8 +87,9 @@ class Bookings:
         if at == old.starts_at:
             return [Say(text=f"That is when you are booked: {wording.say_appointment(old)}.")]
         if problem := self._problem(at, is_past=False):
-            again = wording.ask_new_time(old, again=True)
-            return [Ask(text=f"{problem} {again}", pending=Pending(verb="move", appointment=old))]
+            day = at.date() if self.facts.opening_on(at.date()) and at.date() >= self.facts.now.date() else None
+            question = wording.ask_new_time(old, day, again=True)
+            return [Ask(text=f"{problem} {question}", pending=Pending(verb="move", appointment=old, day=day))]
         instead = wording.ask_new_time(old, at.date(), again=True)
         arguments = {"appointment_id": old.id, "starts_at": at.isoformat()}
         return [Do(tool="update_appointment", arguments=arguments, service=old.service, at=at, instead=instead)]

@@ -32,7 +32,7 @@ def after_days(said: Said, today: date) -> date:
 
 
 def on_relative_day(said: Said, today: date) -> date:
-    return today + timedelta({"today": 0, "tonight": 0, "tomorrow": 1}.get(said["word"], 2))
+    return today + timedelta({"yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1}.get(said["word"], 2))
 
 
 def week_after(said: Said, today: date) -> date:
@@ -83,7 +83,7 @@ DAY_RULES: tuple[tuple[re.Pattern[str], Callable[[Said, date], date | None]], ..
             after_days,
         ),
         (rf"\bin (?P<count>{NUMBER})(?: of)? (?P<unit>days?|weeks?)\b", after_days),
-        (r"\b(?P<word>day after tomorrow|tomorrow|today|tonight)\b", on_relative_day),
+        (r"\b(?P<word>day after tomorrow|tomorrow|today|tonight|yesterday)\b", on_relative_day),
         (rf"\bweek (?:on|from) (?P<weekday>{WEEKDAY})\b", week_after),
         (rf"\b(?P<weekday>{WEEKDAY}) (?:next week|week)\b", in_next_week),
         (rf"\bnext week(?: on)?,? (?P<weekday>{WEEKDAY})\b", in_next_week),

@@ -27,6 +27,7 @@ class Intent(StrEnum):
     YES = "yes"
     NO = "no"
     SORRY = "sorry"
+    LAUGH = "laugh"
 
 
 WHAT = "(?:what|wat|which|when|wen|what time|wat time)"
@@ -40,7 +41,8 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         r"\b(?:sign|put|fit|squeeze) (?:me|us) (?:up|down|in)\b",
         r"\b(?:can|could|may|shall) (?:i|we) (?:still |please |also )?"
         r"(?:come|get|join|do|have|make|pop|drop|see|try|take|bring|attend|stop by)\b",
-        r"\b(?:i|we)(?:'d| would|'ll| will|d|ll)? (?:like|love|want|wanna|need|take) (?!to (?:know|ask|talk|speak)|you)",
+        r"\b(?:i|we)(?:'d| would|'ll| will|d|ll)? "
+        r"(?:like|love|want|wanna|need|take) (?!to (?:know|ask|talk|speak)|you)",
         r"\b(?:i'm|im|i am|we're|we are|i'll|ill) (?:coming|gonna come|come|be there)\b",
         r"\b(?:lemme|let me|let's|lets) (?:do|come|have|book|get)\b",
         rf"\bmake an? {MINE}\b",
@@ -73,17 +75,20 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         r"\b(?:opening|business|your|ur|the) (?:hours|hrs|times)\b|\b(?:what|wat) (?:are )?(?:the )?(?:hours|hrs)\b",
         r"^\W*(?:hours|hrs)\W*$|\bclosing time\b",
         rf"\b(?:are|r) {YOU} (?:still )?(?:open|closed)\b|\b{YOU} (?:guys )?open\b|^\W*open (?:on|today|tom|now|late)",
-        rf"\b(?:when|(?:what|wat) time|how (?:late|early|long)|(?:un)?til+ when) (?:do|are|r|is) .{{0,15}}(?:open|close|shut)",
+        r"\b(?:when|(?:what|wat) time|how (?:late|early|long)|(?:un)?til+ when) (?:do|are|r|is) "
+        r".{0,15}(?:open|close|shut)",
     ),
     Intent.PRICE: (r"\b(?:how much|prices?|pricing|costs?|fees?|rates?|charge|expensive)\b",),
     Intent.LENGTH: (r"\bhow long (?!(?:are|r) (?:you|u) open)|\bhow many (?:minutes|mins)\b|\bduration\b",),
     Intent.ADDRESS: (
-        r"\b(?:address|located|location|directions|parking)\b|^\W*where\W*$",
+        r"\b(?:address|located|location|directions)\b|^\W*where\W*$",
         rf"\bwhere (?:are|r|is|do|s|can i find|to find|should i (?:go|come)|at)\b|\bwhere {YOU} at\b|\bwhere's\b",
     ),
     Intent.SERVICES: (
-        r"\b(?:what|which|wat) (?:(?:kinds?|types?|sort|other) (?:of )?)?(?:class\w*|services?|courses?|lessons?|treatments?)\b",
-        rf"\b(?:what|wat) (?:do|can|else do) (?:{YOU}|i) (?:offer|book|have)\b(?! booked)|\b(?:class|service) list\b|\bmenu\b",
+        r"\b(?:what|which|wat) (?:(?:kinds?|types?|sort|other) (?:of )?)?"
+        r"(?:class\w*|services?|courses?|lessons?|treatments?)\b",
+        rf"\b(?:what|wat) (?:do|can|else do) (?:{YOU}|i) (?:offer|book|have)\b(?! booked)",
+        r"\b(?:class|service) list\b|\bmenu\b",
         r"\byour (?:classes|services)\b",
     ),
     Intent.PERSON: (
@@ -101,14 +106,15 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         rf"\bwhat (?:can|could|do) {YOU} do\b|\bhow (?:does|do) (?:this|it|you) work\b|\bhelp me\b|\bcan {YOU} help\b",
     ),
     Intent.HOW_ARE_YOU: (
-        rf"\bhow (?:are|r) (?:{YOU}|things)\b|\bhow'?s it going\b|\b(?:what'?s|wh?as+)[ ']?up\b|\bhow have {YOU} been\b",
+        rf"\bhow (?:are|r) (?:{YOU}|things)\b|\bhow'?s it going\b",
+        rf"\b(?:what'?s|wh?as+)[ ']?up\b|\bhow have {YOU} been\b",
     ),
     Intent.HELLO: (
         r"^\W*(?:hi+|hello+|hey+|heya|hiya|yo|howdy|hola|good (?:morning|afternoon|evening)|morning|greetings)\b",
     ),
     Intent.THANKS: (
         r"\b(?:thanks?|thank (?:you|u)|thx|tks|tysm|ty|cheers|appreciate)\b",
-        r"\b(?:great|perfect|awesome|cool|nice|excellent|wonderful|lovely|sweet|amazing|good job|well done|love it)\W*$",
+        r"\b(?:great|perfect|awesome|cool|nice|excellent|wonderful|lovely|sweet|amazing|well done|love it)\W*$",
     ),
     Intent.BYE: (r"\b(?:bye|goodbye|see (?:you|ya|u)(?: (?:then|there|soon|later))?|cya|good ?night|ttyl)\W*$",),
     Intent.YES: (
@@ -117,6 +123,7 @@ WORDS: dict[Intent, tuple[str, ...]] = {
     ),
     Intent.NO: (r"^\W*(?:no|nope|nah|n|not now|never ?mind|nvm|forget (?:it|about)|leave it|don'?t)\b",),
     Intent.SORRY: (r"^\W*(?:sorry|my bad|apologies|oops)\b",),
+    Intent.LAUGH: (r"\b(?:lo+l|lmao|rofl|(?:ha){2,}h?|hehe)\b|^\W+$",),
 }
 PATTERNS = {intent: re.compile("|".join(words), re.IGNORECASE) for intent, words in WORDS.items()}
 
@@ -125,4 +132,7 @@ STRAIGHT = str.maketrans({"\u2019": "'", "\u2018": "'", "`": "'"})
 
 def intents_of(text: str) -> frozenset[Intent]:
     words = text.translate(STRAIGHT)
-    return frozenset(intent for intent, pattern in PATTERNS.items() if pattern.search(words))
+    found = {intent for intent, pattern in PATTERNS.items() if pattern.search(words)}
+    if found & {Intent.MOVE, Intent.CANCEL}:
+        found.discard(Intent.LIST)  # "cancel my appointment" does not ask for it
+    return frozenset(found)

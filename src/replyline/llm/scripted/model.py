@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from itertools import count
 
 from replyline.llm.prompt import (
     Answer,
@@ -17,7 +16,7 @@ from replyline.llm.prompt import (
     ToolCall,
     Usage,
 )
-from replyline.llm.scripted import wording
+from replyline.llm.scripted.outcomes import outcome, with_free_times
 from replyline.llm.scripted.record import read_record
 from replyline.llm.scripted.steps import Ask, Do, Say, Step
 from replyline.llm.scripted.talk import plan
@@ -34,7 +33,7 @@ class ScriptedModel:
     async def answer(self, prompt: Prompt) -> Answer:
         steps = steps_of(prompt)
         results = [part for part in prompt.turns if isinstance(part, Result)]
-        actions = [step for step in steps if isinstance(step, Do)]
+        actions = actions_of(steps)
         if len(results) < len(actions):
             return calling(actions[len(results)], len(results), prompt)
         text = reply(steps, [result.output for result in results], has_picture=bool(pictures(prompt.turns)))
@@ -56,6 +55,11 @@ def steps_of(prompt: Prompt) -> list[Step]:
     record = next((part.data for part in reversed(prompt.turns) if isinstance(part, Record)), {})
     texts = [text for part in prompt.turns if isinstance(part, Texts) for text in part.texts if text.strip()]
     return plan(read_record(record), {tool.name for tool in prompt.tools}, history, texts)
+
+
+def actions_of(steps: Sequence[Step]) -> list[Do]:
+    found = [step.lookup if isinstance(step, Ask) else step for step in steps]
+    return [step for step in found if isinstance(step, Do)]
 
 
 def pictures(turns: Sequence[PromptPart]) -> list[Picture]:
@@ -89,37 +93,23 @@ def answer_of(*, text: str, calls: tuple[ToolCall, ...], part: dict[str, str]) -
 
 def reply(steps: Sequence[Step], outputs: Sequence[str], *, has_picture: bool) -> str:
     said: list[str] = []
-    position = count()
+    left = iter(outputs)
     has_more = any(not (isinstance(step, Say) and step.is_small_talk) for step in steps)
     for step in steps:
         match step:
             case Say(text=text, is_small_talk=is_small_talk) if not (is_small_talk and has_more):
                 said.append(text)
-            case Ask(text=text):
+            case Ask(text=text, lookup=None):
                 said.append(text)
+            case Ask(text=text, lookup=Do() as lookup):
+                said.append(with_free_times(text, lookup, next(left)))
             case Do():
-                said.append(outcome(step, outputs[next(position)]))
+                said.append(outcome(step, next(left)))
             case _:
                 pass
     if has_picture:
         said.insert(0, f"{PICTURE}." if said else f"{PICTURE}. What can I do for you?")
     return " ".join(dict.fromkeys(said))
-
-
-def outcome(step: Do, output: str) -> str:
-    """What became of an action, never better than the action itself says."""
-    if not wording.is_done(output, step.at):
-        told = wording.relayed(output)
-        return f"{told if told[:5] == 'Sorry' else f'Sorry, that did not work: {told}'} {step.instead}".strip()
-    match step.tool:
-        case "schedule_appointment" if step.at:
-            return f"You're booked for {step.service} on {wording.say_when(step.at)}. See you then!"
-        case "update_appointment" if step.at:
-            return f"Done, I moved {step.service} to {wording.say_when(step.at)}. See you then!"
-        case "cancel_appointment":
-            return f"Done, {step.service} is canceled."
-        case _:
-            return wording.relayed(output)
 
 
 def shorter(text: str) -> str:

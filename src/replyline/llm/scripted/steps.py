@@ -1,6 +1,6 @@
 """What a turn of the scripted model is made of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from replyline.llm.scripted.pending import Pending
@@ -15,22 +15,23 @@ class Say:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Do:
+    """An action, and what we need to speak of it once it has ended."""
+
+    tool: str
+    arguments: dict[str, str]
+    service: str = ""
+    at: datetime | None = None  # the moment it should have been booked for, or moved to
+    instead: str = ""  # the question to ask when it was refused
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
     """A question, left out when the person's next text already answers it."""
 
     text: str
     pending: Pending
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Do:
-    """An action, and how to speak of it once it has ended."""
-
-    tool: str
-    arguments: dict[str, str] = field(hash=False)
-    service: str = ""
-    at: datetime | None = None  # the moment it should have been booked for, or moved to
-    instead: str = ""  # the question to ask when it was refused
+    lookup: Do | None = None  # finds out what to offer with the question
 
 
 Step = Say | Ask | Do

@@ -88,6 +88,7 @@ SHORTHAND: tuple[tuple[re.Pattern[str], str | Callable[[Said], str]], ...] = tup
         (r"[’`]", "'"),
         (r"\b(?:2moro|2morrow|2mrw|tmrw|tmrrw|tmrow|tmr|tmw|tomm?orr?ow|tomoro|tomorro|tom)\b", "tomorrow"),
         (r"\b(?:2day|tdy)\b", "today"),
+        (r"\b(?:yest|yday|yesturday)\b", "yesterday"),
         (r"\b(?:2nite|tonite)\b", "tonight"),
         (r"\bwe[nd]+n?e?s?day\b|\bwensday\b", "wednesday"),
         (r"\bth?ursday\b|\bthrusday\b", "thursday"),

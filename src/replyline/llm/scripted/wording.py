@@ -3,7 +3,6 @@
 Nobody is asked to answer with one word that a carrier hears as a command (STOP, CANCEL, END, QUIT, YES ...).
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 
@@ -46,12 +45,12 @@ def choices(services: Sequence[Service]) -> str:
 # Questions. They hold all that was settled so far: our next turn reads it back from them (pending.py).
 
 
-def ask_time(service: str, day: date | None, part: str | None, hint: str = "", *, again: bool = False) -> str:
+def ask_time(service: str, day: date | None, part: str | None, *, again: bool = False) -> str:
     other = "other " if again else ""
     when = f" in the {part}" if part else ""
     if day is None:
         return f"What {other}day and time{when} would you like for {service}?"
-    return f"What {other}time on {say_day(day)}{when} would you like for {service}?{hint}"
+    return f"What {other}time on {say_day(day)}{when} would you like for {service}?"
 
 
 def ask_service(services: Sequence[Service], day: date | None, clock: time | None) -> str:
@@ -71,38 +70,6 @@ def ask_which(verb: str, appointments: Sequence[Appointment]) -> str:
 
 def offer(service: str, at: datetime) -> str:
     return f"We're open then. Just say \"book it\" and I'll put you down for {service} on {say_when(at)}."
-
-
-# What became of an action.
-
-FAILED = re.compile(
-    r"^\W*(?:error|that did not work|it did not work|it failed|failed|sorry|unfortunately|not |no |there (?:is|are) no"
-    r"|cannot|can't|could not|couldn't|unable|we are closed|we're closed|refused)",
-    re.IGNORECASE,
-)
-PREFIX = re.compile(r"^\W*(?:error|that did not work|it did not work|it failed)\W+", re.IGNORECASE)
-FOR_THE_MODEL = re.compile(r"^(?:ask|offer|tell|suggest|use|call|try|propose|say)\b", re.IGNORECASE)
-ISO = re.compile(r"\s*\(?\b\d{4}-\d\d-\d\dT\d\d:\d\d[^\s),]*\)?")
-ID = re.compile(r",? \(?id:? \w+\)?")
-
-
-def is_done(output: str, at: datetime | None) -> bool:
-    """Whether the action says that it did what was asked. In doubt it did not."""
-    if FAILED.search(output):
-        return False
-    return at is None or f"{at:%Y-%m-%dT%H:%M}" in output
-
-
-def relayed(output: str, room: int = 110) -> str:
-    """What an action said, less what only a model needs, in so many characters."""
-    words = ID.sub("", ISO.sub("", PREFIX.sub("", output)))
-    sentences = [each for each in re.split(r"(?<=[.!?])\s+", words.strip()) if not FOR_THE_MODEL.match(each)]
-    kept = ""
-    for sentence in sentences:
-        if kept and len(kept) + len(sentence) >= room:
-            break
-        kept = f"{kept} {sentence}".strip()
-    return kept if len(kept) <= room + 20 else kept[:room].rsplit(" ", 1)[0] + "..."
 
 
 def greeting(facts: Facts) -> str:

@@ -118,3 +118,15 @@ def test_every_refusal_says_what_stands_in_the_way(starts_at, why):
     now = datetime(2026, 6, 1, 12, tzinfo=LA)
     objection = timetable.objection(service, datetime.fromisoformat(starts_at).replace(tzinfo=LA), now, LA)
     assert (why is None and objection is None) or why in objection
+
+
+@pytest.mark.parametrize("day", [SPRING, AUTUMN, date(2026, 6, 1)])
+def test_what_may_start_is_exactly_what_is_offered(day):
+    timetable = week("00:00-02:30, 02:30-24:00", slot=30)
+    (service,) = timetable.services.values()
+    midnight = datetime(day.year, day.month, day.day, tzinfo=LA).astimezone(UTC)
+    offered = timetable.starts_on(day, service, LA)
+    every_minute = [midnight + timedelta(minutes=n) for n in range(26 * 60)]
+    accepted = [at for at in every_minute if at.astimezone(LA).date() == day and timetable.may_start(service, at, LA)]
+    assert accepted == offered
+    assert not timetable.may_start(service, offered[0] + timedelta(seconds=1), LA)

@@ -24,11 +24,22 @@ class Timetable:
 
     def starts_on(self, day: date, service: Service, zone: ZoneInfo) -> list[datetime]:
         """Every moment of a local day at which the service may begin and end within the opening hours, in UTC."""
-        length = timedelta(minutes=service.minutes)
-        starts = [
-            moment(day, minute, zone) for minute in self._minutes_on(day, service) if not is_skipped(day, minute, zone)
-        ]
-        return [start for start in starts if self.hours.covers(start, start + length, zone)]
+        minutes = [minute for minute in self._minutes_on(day, service) if not is_skipped(day, minute, zone)]
+        starts = [moment(day, minute, zone) for minute in minutes]
+        return [start for start in starts if self.is_open_for(service, start, zone)]
+
+    def may_start(self, service: Service, starts: datetime, zone: ZoneInfo) -> bool:
+        """Whether this is one of the moments of `starts_on`."""
+        local = starts.astimezone(zone)
+        day, minute = local.date(), local.hour * 60 + local.minute
+        return (
+            minute in self._minutes_on(day, service)
+            and moment(day, minute, zone) == starts  # on the minute, and the first of two when clocks go back
+            and self.is_open_for(service, starts, zone)
+        )
+
+    def is_open_for(self, service: Service, starts: datetime, zone: ZoneInfo) -> bool:
+        return self.hours.covers(starts, starts + timedelta(minutes=service.minutes), zone)
 
     def _minutes_on(self, day: date, service: Service) -> Sequence[int]:
         if service.weekly_starts is not None:
@@ -62,12 +73,11 @@ class Timetable:
         if starts > self.last(now):
             return f"We book at most {self.book_ahead_days} days ahead, until {said(self.last(now), zone)}."
         day = starts.astimezone(zone).date()
-        if starts in self.starts_on(day, service, zone):
+        if self.may_start(service, starts, zone):
             return None
-        ends = starts + timedelta(minutes=service.minutes)
         if not self.hours.spans_on(day):
             return f"We are closed on {day_said(day)}."
-        if not self.hours.covers(starts, ends, zone):
+        if not self.is_open_for(service, starts, zone):
             return (
                 f"{service.name} takes {service.minutes} minutes and has to be within the opening hours; "
                 f"on {day_said(day)} they are {self.hours.on_day(day)}."

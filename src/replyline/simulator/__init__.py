@@ -1,1 +1,66 @@
-"""A PHONE AND A TWILIO ON YOUR DESK"""
+"""A PHONE AND A TWILIO ON YOUR DESK
+
+The simulated Twilio speaks Twilio's REST API and calls your server with signed webhooks, as the real one does:
+
+    twilio = SimulatedTwilio()
+    twilio.add_number("+15550001111", sms_url="http://127.0.0.1:8000/webhooks/twilio/sms")
+    phone = twilio.phone("+15551230001")
+    async with twilio.serving() as url:  # TWILIO_API_URL
+        await phone.text("Can I come to yoga tomorrow at 6pm?")
+        await phone.wait_for(1)
+"""
+
+from replyline.simulator.account import Alert, Direction, Media, Message, MessagingService, NotOurNumber, Number, Status
+from replyline.simulator.changes import Change, Kind
+from replyline.simulator.exchange import INSTANT, DeliveryTimes, ReceivedText
+from replyline.simulator.faults import (
+    BROKEN,
+    BROKEN_AFTER_ACCEPTING,
+    DROPPED,
+    DROPPED_AFTER_ACCEPTING,
+    SILENT,
+    SILENT_AFTER_ACCEPTING,
+    THROTTLED,
+    Fate,
+    Fault,
+    Faults,
+    WebhookFault,
+)
+from replyline.simulator.new_message import Policy
+from replyline.simulator.phone import SimulatedPhone
+from replyline.simulator.serve import DroppableProtocol, serve
+from replyline.simulator.simulated_twilio import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
+
+__all__ = [
+    "ACCOUNT_SID",
+    "AUTH_TOKEN",
+    "BROKEN",
+    "BROKEN_AFTER_ACCEPTING",
+    "DROPPED",
+    "DROPPED_AFTER_ACCEPTING",
+    "INSTANT",
+    "SILENT",
+    "SILENT_AFTER_ACCEPTING",
+    "THROTTLED",
+    "Alert",
+    "Change",
+    "DeliveryTimes",
+    "Direction",
+    "DroppableProtocol",
+    "Fate",
+    "Fault",
+    "Faults",
+    "Kind",
+    "Media",
+    "Message",
+    "MessagingService",
+    "NotOurNumber",
+    "Number",
+    "Policy",
+    "ReceivedText",
+    "SimulatedPhone",
+    "SimulatedTwilio",
+    "Status",
+    "WebhookFault",
+    "serve",
+]

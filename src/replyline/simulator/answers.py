@@ -1,0 +1,96 @@
+"""The JSON that Twilio answers, field by field."""
+
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+
+from replyline.phone_numbers import SenderKind
+from replyline.simulator.account import Account, Media, Message, Number
+from replyline.twilio.errors import meaning_of
+
+Json = dict[str, Any]
+
+
+def message_json(account: Account, message: Message) -> Json:
+    path = account.message_path(message)
+    return {
+        "account_sid": account.sid,
+        "api_version": "2010-04-01",
+        "body": message.body,
+        "date_created": rfc_2822(message.created_at),
+        "date_sent": rfc_2822(message.sent_at) if message.sent_at else None,
+        "date_updated": rfc_2822(message.updated_at),
+        "direction": message.direction.value,
+        "error_code": message.error_code,
+        "error_message": meaning_of(message.error_code).name if message.error_code else None,
+        "from": message.sender,
+        "messaging_service_sid": message.messaging_service_sid,
+        "num_media": str(len(message.media)),
+        "num_segments": str(message.segments),
+        "price": message.price,
+        "price_unit": "USD",
+        "sid": message.sid,
+        "status": message.status.value,
+        "subresource_uris": {"media": f"{path}/Media.json"},
+        "to": message.to,
+        "uri": f"{path}.json",
+    }
+
+
+def media_json(account: Account, message: Message, media: Media) -> Json:
+    return {
+        "sid": media.sid,
+        "account_sid": account.sid,
+        "parent_sid": message.sid,
+        "content_type": media.content_type,
+        "date_created": rfc_2822(media.created_at),
+        "date_updated": rfc_2822(media.created_at),
+        "uri": f"{account.media_path(message, media)}.json",
+    }
+
+
+def number_json(account: Account, number: Number) -> Json:
+    return {
+        "sid": number.sid,
+        "account_sid": account.sid,
+        "phone_number": number.address,
+        "friendly_name": number.friendly_name or number.address,
+        "sms_url": number.sms_url,
+        "sms_method": number.sms_method,
+        "sms_fallback_url": number.sms_fallback_url,
+        "sms_fallback_method": number.sms_fallback_method,
+        "sms_application_sid": "",
+        "status_callback": number.status_callback,
+        "status_callback_method": "POST",
+        "capabilities": {"voice": False, "sms": True, "mms": number.can_mms, "fax": False},
+        "address_requirements": "none",
+        "address_sid": None,
+        "api_version": "2010-04-01",
+        "beta": False,
+        "bundle_sid": None,
+        "identity_sid": None,
+        "origin": "twilio",
+        "status": "in-use",
+        "type": "tollfree" if number.kind is SenderKind.TOLL_FREE else "local",
+        "trunk_sid": None,
+        "date_created": rfc_2822(number.created_at),
+        "date_updated": rfc_2822(number.updated_at),
+        "uri": f"/2010-04-01/Accounts/{account.sid}/IncomingPhoneNumbers/{number.sid}.json",
+    }
+
+
+def balance_json(account: Account) -> Json:
+    return {"account_sid": account.sid, "balance": "100.00", "currency": "USD"}
+
+
+def refusal_json(code: int, status: int, sentence: str) -> Json:
+    return {
+        "code": code,
+        "message": sentence,
+        "more_info": f"https://www.twilio.com/docs/errors/{code}",
+        "status": status,
+    }
+
+
+def rfc_2822(at: datetime) -> str:
+    return format_datetime(at)

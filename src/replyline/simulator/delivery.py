@@ -1,0 +1,134 @@
+"""An outbound message on its way: queued, sent, delivered, with a status callback at each step."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from replyline.conversations.segments import measure
+from replyline.phone_numbers import SenderKind, sender_kind
+from replyline.simulator.account import Account, Message, MessagingService, Status
+from replyline.simulator.changes import Kind
+from replyline.simulator.exchange import Exchange
+
+OPTED_OUT, NO_USABLE_SENDER, EXPIRED = 21610, 21703, 30036
+QUIET = {Status.ACCEPTED, Status.SCHEDULED}  # states a message begins in, which nobody is told
+
+
+class Delivery:
+    """Carries messages to phones in the background."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._last_callback: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, message: Message) -> None:
+        """Put a new message on its way."""
+        self._exchange.announce(Kind.STATUS, message, message.status)
+        self._exchange.background.start(self._carry(message))
+
+    def move(self, message: Message, status: Status, **changes: Any) -> Message:
+        """Move a message on, and tell its status callback."""
+        message = self._exchange.account.change(message, status=status, **changes)
+        self._exchange.announce(Kind.STATUS, message, status)
+        url = callback_of(self._exchange.account, message)
+        if url and status not in QUIET:
+            before = self._last_callback.get(message.sid)
+            self._last_callback[message.sid] = self._exchange.background.start(self._call_back(url, message, before))
+        return message
+
+    async def _carry(self, message: Message) -> None:
+        exchange = self._exchange
+        if message.send_at is not None:
+            await exchange.background.rest_until(message.send_at)
+            message = exchange.account.messages.get(message.sid, message)
+            if message.status is not Status.SCHEDULED:
+                return  # canceled
+        queued_at = exchange.clock.now()
+        if message.status is not Status.QUEUED:
+            message = self._enqueue(message)
+        await exchange.clock.sleep(exchange.times.until_sent)
+        problem = self._problem_with(message, queued_at)
+        if problem is not None:
+            self.move(message, Status.FAILED, error_code=problem)
+            return
+        await self._send(message)
+
+    def _enqueue(self, message: Message) -> Message:
+        service = self._exchange.account.services[message.messaging_service_sid or ""]
+        sender = message.sender or choose_sender(self._exchange.account, service, message.to)
+        segments = 1 if message.media else measure(message.body).segments
+        if sender is None:
+            return self._exchange.account.change(message)
+        return self.move(message, Status.QUEUED, sender=sender, segments=segments)
+
+    def _problem_with(self, message: Message, queued_at: datetime) -> int | None:
+        exchange = self._exchange
+        if message.sender is None:
+            return NO_USABLE_SENDER
+        service = exchange.account.services.get(message.messaging_service_sid or "")
+        if exchange.opt_outs.blocks(message.to, message.sender, service or exchange.account.service_of(message.sender)):
+            return OPTED_OUT
+        waited = (exchange.clock.now() - queued_at).total_seconds()
+        return EXPIRED if waited > message.validity_seconds else None
+
+    async def _send(self, message: Message) -> None:
+        exchange = self._exchange
+        fate = exchange.faults.of_message(message)
+        if fate.status is Status.FAILED:
+            self.move(message, Status.FAILED, error_code=fate.error_code)
+            return
+        message = self.move(message, Status.SENT, sent_at=exchange.clock.now())
+        if fate.status is Status.SENT:
+            return
+        await exchange.clock.sleep(exchange.times.until_delivered)
+        if fate.status is Status.DELIVERED:
+            media_urls = tuple(media.source_url or "" for media in message.media)
+            exchange.show(
+                message.to, sender=message.sender or "", body=message.body, media_urls=media_urls, sid=message.sid
+            )
+        self.move(message, fate.status, error_code=fate.error_code)
+
+    async def _call_back(self, url: str, message: Message, before: asyncio.Task[None] | None) -> None:
+        """In order: each status waits until the one before it was told."""
+        if before is not None:
+            await asyncio.wait([before])
+        fields = status_fields(self._exchange.account, message)
+        await self._exchange.call(url, "POST", fields, kind=Kind.CALLBACK, message=message)
+        if self._last_callback.get(message.sid) is asyncio.current_task():
+            del self._last_callback[message.sid]
+
+
+def callback_of(account: Account, message: Message) -> str | None:
+    """The message's own callback, else its messaging service's."""
+    service = account.services.get(message.messaging_service_sid or "")
+    return message.status_callback or (service.status_callback if service else "") or None
+
+
+def choose_sender(account: Account, service: MessagingService, to: str) -> str | None:
+    """The sender that has texted this phone before, else the pool's first that may text it."""
+    texted_by = [m.sender for m in account.newest_first() if m.to == to and m.sender in service.senders]
+    usable = [
+        sender for sender in service.senders if sender_kind(sender) is not SenderKind.ALPHANUMERIC or to[:2] != "+1"
+    ]
+    return next((sender for sender in texted_by if sender), usable[0] if usable else None)
+
+
+def status_fields(account: Account, message: Message) -> dict[str, str]:
+    """A status callback's form."""
+    fields = {
+        "ApiVersion": "2010-04-01",
+        "MessageStatus": message.status.value,
+        "SmsSid": message.sid,
+        "SmsStatus": message.status.value,
+        "To": message.to,
+        "From": message.sender or "",
+        "MessageSid": message.sid,
+        "AccountSid": account.sid,
+    }
+    if message.messaging_service_sid:
+        fields["MessagingServiceSid"] = message.messaging_service_sid
+    if message.error_code is not None:
+        fields["ErrorCode"] = str(message.error_code)
+    if message.status in (Status.DELIVERED, Status.UNDELIVERED):
+        fields["RawDlrDoneDate"] = message.updated_at.strftime("%y%m%d%H%M")
+    return fields

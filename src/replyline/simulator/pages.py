@@ -1,0 +1,89 @@
+"""Twilio's lists: filters, and pages that are followed by their links."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from urllib.parse import urlencode
+
+from replyline.clock import as_utc
+from replyline.simulator.account import Account, Message
+from replyline.simulator.answers import Json
+from replyline.simulator.refusals import Refusal
+
+DEFAULT_SIZE, LARGEST_SIZE = 50, 1000
+
+
+def matching_messages(account: Account, query: dict[str, str]) -> list[Message]:
+    """The messages a list asks for, the newest first. A message that was not sent yet counts by its creation."""
+    on, since, until = query.get("DateSent"), query.get("DateSent>"), query.get("DateSent<")
+    earliest = max((period(text)[0] for text in (on, since) if text), default=None)
+    latest = min((period(text)[1] for text in (on, until) if text), default=None)
+    return [
+        message
+        for message in account.newest_first()
+        if query.get("To", message.to) == message.to
+        and query.get("From", message.sender) == message.sender
+        and (earliest is None or (message.sent_at or message.created_at) >= earliest)
+        and (latest is None or (message.sent_at or message.created_at) < latest)
+    ]
+
+
+def period(text: str) -> tuple[datetime, datetime]:
+    """What a date filter covers: a whole UTC day, or one second."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(30400, why=f"'{text}' is not a date") from None
+    at = as_utc(at if at.tzinfo else as_utc(f"{at.date()} {at.time()}"))
+    is_day = len(text) == len("2026-01-31") and at.time() == time()
+    return at, at + (timedelta(days=1) if is_day else timedelta(seconds=1))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page of a list, and what its JSON says besides the records."""
+
+    sids: list[str]
+    links: Json
+
+
+def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dict[str, str]) -> Page:
+    """The page that a query asks for. `order` knows the newest by the highest number, deleted records too."""
+    size = page_size(query)
+    number = int(query["Page"]) if query.get("Page", "").isdigit() else 0
+    token = query.get("PageToken", "")
+    first = number * size
+    if token[:2] in ("PA", "PB") and token[2:] in order:
+        # A page begins after a record, so that what arrives meanwhile moves nothing.
+        newer = [sid for sid in sids if order[sid] > order[token[2:]]]
+        first = len(newer) + (token[2:] in sids) if token[:2] == "PA" else max(len(newer) - size, 0)
+    chosen = list(sids[first : first + size])
+    rest = {name: value for name, value in query.items() if name not in ("Page", "PageToken", "PageSize")}
+
+    def link(page: int, token: str = "") -> str:
+        asked = rest | {"PageSize": str(size), "Page": str(page)} | ({"PageToken": token} if token else {})
+        return f"{path}?{urlencode(asked)}"
+
+    has_next = bool(chosen) and first + size < len(sids)
+    return Page(
+        sids=chosen,
+        links={
+            "page": number,
+            "page_size": size,
+            "start": number * size,
+            "end": number * size + max(len(chosen) - 1, 0),
+            "uri": f"{path}?{urlencode(query)}" if query else path,
+            "first_page_uri": link(0),
+            "next_page_uri": link(number + 1, f"PA{chosen[-1]}") if has_next else None,
+            "previous_page_uri": link(number - 1, f"PB{chosen[0]}") if number > 0 and chosen else None,
+        },
+    )
+
+
+def page_size(query: dict[str, str]) -> int:
+    written = query.get("PageSize", "")
+    if not written.isdigit() or int(written) == 0:
+        return DEFAULT_SIZE
+    if int(written) > LARGEST_SIZE:
+        raise Refusal(20007)
+    return int(written)

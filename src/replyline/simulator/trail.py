@@ -1,0 +1,226 @@
+"""What the server did with each text of a phone, read from the rows: all of it is there, so nothing is recorded for this.
+
+An exchange is what belongs together: the texts that one turn answers, the turn, and what it texted back.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_
+
+from replyline.db.columns import AnyRow
+from replyline.db.tables import conversations, delivery_reports, media, opt_outs, steps, texts, turns, work
+from replyline.outbound import queue
+from replyline.turns import schedule
+
+TEXTS_EACH = 4  # texts read for each exchange that is wanted; most have two
+
+
+class Tone(StrEnum):
+    """How something is going, at a glance."""
+
+    PLAIN = "plain"
+    BUSY = "busy"  # it goes on
+    GOOD = "good"  # it went well, and is over
+    HELD = "held"  # it waits for a time, a person or an answer
+    BAD = "bad"  # it did not go out, or did not arrive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """One thing the server did."""
+
+    kind: str
+    title: str
+    note: str = ""
+    code: str = ""  # shown as it is: arguments, results, what was said
+    tone: Tone = Tone.PLAIN
+    after: int | None = None  # milliseconds since the exchange began; none: when is not in the rows
+    took: int | None = None  # milliseconds
+    sid: str | None = None  # Twilio's name of the text this is about
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """Something attached to a text."""
+
+    url: str
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One text, either way."""
+
+    id: str
+    sid: str | None
+    is_inbound: bool
+    body: str
+    pictures: tuple[Picture, ...]
+    status: str
+    at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """What an exchange took. Of money only what is known: a price that is not known is none, never zero."""
+
+    answered_after: int | None = None  # milliseconds until the first reply was queued
+    delivered_after: int | None = None  # until the last reply was on the phone
+    segments: int = 0
+    encodings: tuple[str, ...] = ()
+    characters: int = 0
+    models: tuple[str, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_cost_micros: int | None = 0
+    is_billed: bool = False  # Twilio has at least one of the replies, so it will charge for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """Texts of a person, what the server did with them, and its replies."""
+
+    id: str
+    phone: str
+    began_at: int  # milliseconds since 1970
+    state: str  # a word or two: "delivered", "waiting for more", "held"
+    tone: Tone
+    texts: tuple[Said, ...]
+    replies: tuple[Said, ...]
+    moments: tuple[Moment, ...]
+    figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptOut:
+    """This person gets no texts of this line."""
+
+    since: int  # milliseconds since 1970
+    source: str  # keyword, carrier or person
+
+
+@dataclass(kw_only=True)
+class Rows:
+    """The rows of one exchange."""
+
+    inbound: list[AnyRow] = field(default_factory=list)
+    outbound: list[AnyRow] = field(default_factory=list)
+    turn: AnyRow | None = None
+    steps: list[AnyRow] = field(default_factory=list)
+    reports: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
+    media: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
+    work: dict[tuple[str, str], AnyRow] = field(default_factory=dict)  # by kind and key, for all exchanges
+
+    @property
+    def began_at(self) -> datetime:
+        first = min([*self.inbound, *self.outbound], key=lambda row: row.created_at)
+        moment: datetime = first.created_at
+        return moment
+
+
+def trail(conn: Connection, line_key: str, phone: str, limit: int) -> list[Exchange]:
+    """The phone's last exchanges with a line, oldest first: a handful of reads by index, whatever the database holds."""
+    from replyline.simulator.trail_moments import exchange_of
+
+    ids = conn.execute(CONVERSATIONS, {"line": line_key, "phone": phone}).scalars().all()
+    most = limit * TEXTS_EACH
+    found = [row for each in ids for row in conn.execute(NEWEST, {"conversation_id": each, "most": most}).all()]
+    found.sort(key=lambda row: (row.created_at, not row.is_inbound, row.id))
+    return [exchange_of(phone, rows) for rows in filled(conn, grouped(found)[-limit:])]
+
+
+def opt_out_of(conn: Connection, line_key: str, phone: str) -> OptOut | None:
+    """Whether the person has opted out, and since when."""
+    row = conn.execute(OPTED_OUT, {"line": line_key, "phone": phone}).first()
+    return None if row is None else OptOut(since=millis(row.since), source=row.source)
+
+
+def phones_of(conn: Connection, line_key: str, limit: int) -> list[str]:
+    """The phones that wrote to a line last, the newest first."""
+    return list(conn.execute(PHONES, {"line": line_key, "most": limit}).scalars())
+
+
+def millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def grouped(found: Iterable[AnyRow]) -> list[Rows]:
+    """Texts by the turn they belong to; those that no turn has yet by the one that will answer them together."""
+    groups: dict[str, Rows] = {}
+    heeded: dict[tuple[str, datetime], str] = {}  # the keyword that a text without a turn answers, by its moment
+    for row in found:
+        answers = heeded.get((row.conversation_id, row.created_at)) if not row.is_inbound else None
+        key = row.turn_id or answers or (f"next {row.conversation_id}" if is_waiting(row) else row.id)
+        group = groups.setdefault(key, Rows())
+        (group.inbound if row.is_inbound else group.outbound).append(row)
+        if row.is_inbound and row.turn_id is None and row.handled_at is not None:
+            heeded[row.conversation_id, row.created_at] = row.id
+    return sorted(groups.values(), key=lambda group: group.began_at)
+
+
+def is_waiting(row: AnyRow) -> bool:
+    return bool(row.is_inbound) and row.turn_id is None and row.handled_at is None
+
+
+def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
+    """Read what belongs to these texts, once for all groups."""
+    shown = [row for group in groups for row in [*group.inbound, *group.outbound]]
+    turn_ids = sorted({row.turn_id for row in shown if row.turn_id})
+    keys = {(schedule.KIND, row.conversation_id) for row in shown} | {(queue.KIND, row.id) for row in shown}
+    found_turns = {row.id: row for row in read(conn, TURNS, turn_ids)}
+    found_steps = by(read(conn, STEPS, turn_ids), "turn_id")
+    reports = by(read(conn, REPORTS, [row.id for row in shown if not row.is_inbound]), "text_id")
+    attached = by(read(conn, MEDIA, [row.id for row in shown if row.is_inbound and row.media]), "text_id")
+    jobs = {(row.kind, row.key): row for row in read(conn, WORK, sorted(keys))}
+    for group in groups:
+        turn_id = next((row.turn_id for row in [*group.inbound, *group.outbound] if row.turn_id), None)
+        group.turn = found_turns.get(turn_id or "")
+        group.steps = found_steps.get(turn_id or "", [])
+        group.reports, group.media, group.work = reports, attached, jobs
+    return groups
+
+
+def read(conn: Connection, statement: Any, wanted: Sequence[Any]) -> Sequence[AnyRow]:
+    return conn.execute(statement, {"wanted": wanted}).all() if wanted else []
+
+
+def by(rows: Iterable[AnyRow], column: str) -> dict[str, list[AnyRow]]:
+    found: dict[str, list[AnyRow]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, column), []).append(row)
+    return found
+
+
+def wanted() -> Any:
+    return bindparam("wanted", expanding=True)
+
+
+CONVERSATIONS = select(conversations.c.id).where(
+    conversations.c.line == bindparam("line"), conversations.c.phone == bindparam("phone")
+)
+NEWEST = (
+    select(texts)
+    .where(texts.c.conversation_id == bindparam("conversation_id"))
+    .order_by(texts.c.created_at.desc())
+    .limit(bindparam("most"))
+)
+PHONES = (
+    select(conversations.c.phone)
+    .where(conversations.c.line == bindparam("line"))
+    .order_by(conversations.c.last_inbound_at.desc().nulls_last(), conversations.c.id)
+    .limit(bindparam("most"))
+)
+OPTED_OUT = select(opt_outs.c.since, opt_outs.c.source).where(
+    opt_outs.c.line == bindparam("line"), opt_outs.c.phone == bindparam("phone")
+)
+TURNS = select(turns).where(turns.c.id.in_(wanted()))
+STEPS = select(steps).where(steps.c.turn_id.in_(wanted())).order_by(steps.c.position)
+REPORTS = (
+    select(delivery_reports).where(delivery_reports.c.text_id.in_(wanted())).order_by(delivery_reports.c.received_at)
+)
+MEDIA = select(media).where(media.c.text_id.in_(wanted())).order_by(media.c.position)
+WORK = select(work).where(tuple_(work.c.kind, work.c.key).in_(wanted()))

@@ -1,0 +1,73 @@
+import itertools
+
+import pytest
+from sqlalchemy import select, update
+
+from replyline.db.tables import delivery_reports, opt_outs, texts
+from replyline.inbound.delivery_report import DeliveryReport, report
+from replyline.outbound.say import say
+from replyline.rules.facts import Purpose
+from tests.support.cast import ANA, GYM_NUMBER, MONDAY, a_sid
+
+SID = a_sid()
+
+
+def a_report(status, *, text_id=None, sid=SID, error_code=None):
+    return DeliveryReport(sid=sid, text_id=text_id, status=status, error_code=error_code, fields={}, received_at=MONDAY)
+
+
+@pytest.fixture
+def text_id(db):
+    """A text that is on the wire: SENDING, and no SID yet."""
+    text_id = db.run_blocking(
+        say, line="gym", phone=ANA, our_address=GYM_NUMBER, body="Hi", purpose=Purpose.TRANSACTIONAL, now=MONDAY
+    )
+    db.run_blocking(lambda conn: conn.execute(update(texts).values(status="sending")))
+    return text_id
+
+
+def status_of(db, text_id):
+    return db.run_blocking(lambda conn: conn.execute(select(texts.c.status).where(texts.c.id == text_id)).scalar())
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["queued", "sent", "delivered"])))
+def test_reports_in_any_order_end_at_delivered(db, text_id, order):
+    for status in order:
+        db.run_blocking(report, [a_report(status, text_id=text_id)])
+    assert status_of(db, text_id) == "delivered"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["queued", "sent", "delivered"])))
+def test_reports_in_one_set_end_at_delivered_in_any_order(db, text_id, order):
+    db.run_blocking(report, [a_report(status, text_id=text_id) for status in order])
+    assert status_of(db, text_id) == "delivered"
+
+
+def test_a_report_before_our_own_commit_brings_the_sid(db, text_id):
+    db.run_blocking(report, [a_report("sent", text_id=text_id)])
+    row = db.run_blocking(lambda conn: conn.execute(select(texts)).one())
+    assert (row.sid, row.status) == (SID, "sent")
+
+
+def test_a_repeated_report_is_written_down_once(db, text_id):
+    each = a_report("sent", text_id=text_id)
+    assert db.run_blocking(report, [each]) == [True]
+    assert db.run_blocking(report, [each, each]) == [False, False]
+    assert len(db.run_blocking(lambda conn: conn.execute(select(delivery_reports)).all())) == 1
+
+
+def test_a_report_under_another_sid_cannot_move_a_text_that_has_its_own(db, text_id):
+    db.run_blocking(report, [a_report("sent", text_id=text_id)])
+    db.run_blocking(report, [a_report("failed", text_id=text_id, sid=a_sid())])
+    assert status_of(db, text_id) == "sent"
+
+
+def test_a_report_of_a_text_we_never_sent_changes_nothing(db, text_id):
+    db.run_blocking(report, [a_report("delivered", text_id="txt_unknown", sid=a_sid())])
+    assert status_of(db, text_id) == "sending"
+
+
+def test_21610_in_a_report_is_an_opt_out(db, text_id):
+    db.run_blocking(report, [a_report("failed", text_id=text_id, error_code=21610)])
+    (row,) = db.run_blocking(lambda conn: conn.execute(select(opt_outs)).all())
+    assert (row.phone, row.source) == (ANA, "carrier")

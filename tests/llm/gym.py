@@ -41,7 +41,8 @@ class Gym:
     now: datetime = MONDAY
     bookings: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     booked: int = 2
-    free: str = "free on Tuesday 24 November at 7:00 AM (5 of 12 places), 6:00 PM (2 of 12 places)."  # what appointment_info says of the day
+    # What appointment_info says of the day.
+    free: str = "free on Tuesday 24 November at 7:00 AM (5 of 12 places), 6:00 PM (2 of 12 places)."
     full: set[datetime] = field(default_factory=set)
     record: dict[str, Any] = field(default_factory=dict)  # wins over what the gym would say itself
 

@@ -1,7 +1,7 @@
 """Booking, moving and cancelling: what to do, or what to ask first. It asks rather than guesses."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
 
 from replyline.llm.scripted import wording
@@ -80,6 +80,10 @@ class Bookings:
                     text=wording.ask_which("move", self.facts.appointments), pending=Pending(verb="move", is_which=True)
                 )
             ]
+        if len(named := self.facts.services_in(text)) > 1:
+            return [
+                Say(text=f"I can't turn one into another, but I can cancel {named[0].name} and book {named[1].name}.")
+            ]
         at = self._new_time(old, text, when, pending)
         if at is None:
             day = when.day if when.names_day else None
@@ -108,14 +112,16 @@ class Bookings:
             return datetime.combine(day, old.starts_at.time())
         return None
 
-    def cancel(self, text: str, when: When, services: tuple[Service, ...], *, every: bool) -> list[Step]:
+    def cancel(
+        self, text: str, when: When, services: tuple[Service, ...], *, every: bool, chosen: Appointment | None = None
+    ) -> list[Step]:
         appointments = self.facts.appointments
         if not appointments:
             return [Say(text="You have nothing booked, so there is nothing to cancel.")]
         if "cancel_appointment" not in self.tools:
             return [Say(text="Sorry, I can't cancel bookings by text here.")]
-        if every:
-            return [self._do_cancel(each) for each in appointments]
+        if every or chosen:
+            return [self._do_cancel(each) for each in ([chosen] if chosen else appointments)]
         found = self._matching(text, when, services)
         if not found:
             named = services[0].name if services else wording.say_day(when.day) if when.day else "that"
@@ -176,6 +182,19 @@ class Bookings:
         if not opening:
             return f"Sorry, we're closed on {wording.say_day(at)}."
         return f"Sorry, on {wording.say_day(at)} we're open {wording.say_opening(opening)}."
+
+
+ORDER = (("last", -1), ("first", 0), ("1st", 0), ("second", 1), ("2nd", 1), ("third", 2), ("3rd", 2))
+
+
+def by_order(text: str, appointments: Sequence[Appointment]) -> Appointment | None:
+    """ "The second one"."""
+    at = next((at for word, at in ORDER if re.search(rf"\b{word}\b", text, re.I)), None)
+    return None if at is None or at >= len(appointments) else appointments[at]
+
+
+def means_all(text: str) -> bool:
+    return re.search(r"\b(?:all|both|everything)\b", text, re.I) is not None
 
 
 def shifted(said: re.Match[str]) -> timedelta:

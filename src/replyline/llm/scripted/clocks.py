@@ -17,8 +17,12 @@ class Halves:
     hours: tuple[float, float]  # opening hours
     part: str | None
     near: time | None
+    offered: tuple[time, ...]
 
     def choose(self, hour: int, minute: int) -> time:
+        free = [each for each in self.offered if (each.hour % 12, each.minute) == (hour % 12, minute)]
+        if len(free) == 1:
+            return free[0]
         early, late = hour + minute / 60, hour + 12 + minute / 60
         opens, closes = PARTS.get(self.part or "", self.hours)
         if self.part is None and self.near is not None:
@@ -82,7 +86,7 @@ CLOCK_RULES: tuple[tuple[re.Pattern[str], Clock, bool], ...] = tuple(
         ),
         (rf"\b(?:at|around|about|by|after|before|from|for) (?P<hour>1[0-2]|[1-9])\b{NOT_A_COUNT}", at_bare_hour, False),
         (
-            r"\bto (?P<hour>1[0-2]|[1-9])\b(?=\s*(?:$|[.,!?]|instead|pl[sz]|please|on\b|if\b|then\b))",
+            r"\bto (?P<hour>1[0-2]|[1-9])\b(?=\s*(?:$|[.,!?]|instead|pl[sz]|please|on\b|if\b|then\b|tonight|tomorrow|\w+day\b))",
             at_bare_hour,
             False,
         ),
@@ -103,7 +107,7 @@ def find_clock(rest: str, after_day: str, now: datetime, halves: Halves) -> tupl
 
 # What people write when asked for a time: "6", "maybe six", "let's say 6 30".
 ANSWER = re.compile(
-    rf"^\W*(?:[a-z']+ ){{0,3}}?(?P<hour>1[0-2]|[1-9]|{'|'.join(HOURS_SPOKEN)})(?:[: ](?P<minute>[0-5]\d))?\b"
+    rf"^\W*(?:[a-z']+ ){{0,5}}?(?P<hour>1[0-2]|[1-9]|{'|'.join(HOURS_SPOKEN)})(?:[: ](?P<minute>[0-5]\d))?\b"
     + NOT_A_COUNT
 )
 

@@ -28,6 +28,7 @@ class Intent(StrEnum):
     NO = "no"
     SORRY = "sorry"
     LAUGH = "laugh"
+    LATE = "late"
 
 
 WHAT = "(?:what|wat|which|when|wen|what time|wat time)"
@@ -40,10 +41,10 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         r"\b(?:schedule (?:me|an?|my)|reserve|appointment for|appt for|count me in|add me|set up)\b",
         r"\b(?:sign|put|fit|squeeze) (?:me|us) (?:up|down|in)\b",
         r"\b(?:can|could|may|shall) (?:i|we) (?:still |please |also )?"
-        r"(?:come|get|join|do|have|make|pop|drop|see|try|take|bring|attend|stop by)\b",
+        r"(?:come|get|join|do|have|make|pop|drop|see|try|take|attend|stop by)\b",
         r"\b(?:i|we)(?:'d| would|'ll| will|d|ll)? "
         r"(?:like|love|want|wanna|need|take) (?!to (?:know|ask|talk|speak)|you)",
-        r"\b(?:i'm|im|i am|we're|we are|i'll|ill) (?:coming|gonna come|come|be there)\b",
+        r"\b(?:i'm|im|i am|we're|we are|i'll|ill) (?:coming|gonna come|come)\b",
         r"\b(?:lemme|let me|let's|lets) (?:do|come|have|book|get)\b",
         rf"\bmake an? {MINE}\b",
         r"\bhow about\b|\bwhat about\b",
@@ -56,10 +57,10 @@ WORDS: dict[Intent, tuple[str, ...]] = {
     ),
     Intent.MOVE: (
         r"\b(?:move|mov|resched\w*|change|push|switch|postpone|bump|shift|swap|delay)\b",
-        r"\b(?:make|do) it (?:at |for )?(?:\d|later|earlier)|\bcome (?:later|earlier)\b|\binstead\b",
+        r"\b(?:make|do) it (?:at |for )?(?:\d|later|earlier)|\bbring it (?:forward|back)|\bcome (?:later|earlier)\b|\binstead\b",
     ),
     Intent.CANCEL: (
-        r"\bcanc[el]{1,3}\w*\b|\bcall (?:it )?off\b|\b(?:drop|delete|remove) (?:my|it|the)\b",
+        r"\bcanc[el]{1,3}(?:ing|ation)?\b|\bcall (?:it )?off\b|\b(?:drop|delete|remove) (?:my|it|the)\b",
         r"\b(?:can'?t|cannot|won'?t|not able to|unable to|not going to) (?:be able to )?(?:make|come|attend)\b",
         r"\bnot coming\b",
     ),
@@ -68,13 +69,14 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         r"\bwhen(?:'s| is| are| am|s) (?:my|i|mine)\b|\b(?:what|wat) time(?:'s| is| am) (?:my|i)\b",
         rf"\bmy (?:next |upcoming )?(?:schedule|{MINE})\W*$",
         r"\b(?:do|did) i (?:still |already )?have (?:an?y?|some|something|anything)\b",
+        r"\bcancel+ed\W*$|\bstill on\b|\bi'?ll be there\b",
         r"\bremind me (?:what|when|of|about)\b|\b(?:am|was) i (?:still )?(?:booked|down|signed|on)\b",
         r"\bwhat (?:do|did|have) i (?:have|got|book)\b|\b(?:have i got|did i book)\b|\bconfirm my\b",
     ),
     Intent.HOURS: (
         r"\b(?:opening|business|your|ur|the) (?:hours|hrs|times)\b|\b(?:what|wat) (?:are )?(?:the )?(?:hours|hrs)\b",
         r"^\W*(?:hours|hrs)\W*$|\bclosing time\b",
-        rf"\b(?:are|r) {YOU} (?:still )?(?:open|closed)\b|\b{YOU} (?:guys )?open\b|^\W*open (?:on|today|tom|now|late)",
+        rf"\b(?:are|r) {YOU} (?:still )?(?:open|closed)\b|\b{YOU} (?:guys )?open\b|\bopen (?:on|today|tom|now|late|(?:un)?til+)",
         r"\b(?:when|(?:what|wat) time|how (?:late|early|long)|(?:un)?til+ when) (?:do|are|r|is) "
         r".{0,15}(?:open|close|shut)",
     ),
@@ -116,14 +118,17 @@ WORDS: dict[Intent, tuple[str, ...]] = {
         r"\b(?:thanks?|thank (?:you|u)|thx|tks|tysm|ty|cheers|appreciate)\b",
         r"\b(?:great|perfect|awesome|cool|nice|excellent|wonderful|lovely|sweet|amazing|well done|love it)\W*$",
     ),
-    Intent.BYE: (r"\b(?:bye|goodbye|see (?:you|ya|u)(?: (?:then|there|soon|later))?|cya|good ?night|ttyl)\W*$",),
+    Intent.BYE: (
+        r"\b(?:bye|goodbye|see (?:you|ya|u)(?: (?:then|there|soon|later|tomorrow|\w+day))?|cya|good ?night|ttyl)\W*$",
+    ),
     Intent.YES: (
         r"^\W*(?:yes|yeah|yep|yup|ya|y|sure|ok|okay|kk?|please|correct|right|sounds good|(?:that )?works|do it|"
         r"go ahead|perfect|book it|great)\b",
     ),
     Intent.NO: (r"^\W*(?:no|nope|nah|n|not now|never ?mind|nvm|forget (?:it|about)|leave it|don'?t)\b",),
     Intent.SORRY: (r"^\W*(?:sorry|my bad|apologies|oops)\b",),
-    Intent.LAUGH: (r"\b(?:lo+l|lmao|rofl|(?:ha){2,}h?|hehe)\b|^\W+$",),
+    Intent.LAUGH: (r"\b(?:lo+l|lmao|rofl|(?:ha){2,}h?|hehe)\b|^[^\w?]+$",),
+    Intent.LATE: (r"\b(?:running|gonna be|be|bit|little|am|i'?m|minutes?|mins?) late\b(?!r)",),
 }
 PATTERNS = {intent: re.compile("|".join(words), re.IGNORECASE) for intent, words in WORDS.items()}
 

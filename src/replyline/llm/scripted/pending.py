@@ -1,7 +1,7 @@
 """What we had asked for, read back from our own last text. So nothing needs remembering between turns."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Literal
 
@@ -21,7 +21,9 @@ class Pending:
     part: str | None = None
     appointment: Appointment | None = None
     near: time | None = None  # the time that was not to be had; the next is probably close to it
+    offered: tuple[time, ...] = ()  # the times we named as free
     is_which: bool = False  # we asked which of several they meant
+    question: str = ""  # as we asked it, to ask it again
 
 
 DAY_SAID = r"(?P<day>\w{3} \w{3} \d{1,2})"
@@ -42,7 +44,8 @@ def pending_in(reply: str, facts: Facts) -> Pending | None:
     """What our last text asked for, if it was a question of ours."""
     for question in QUESTIONS:
         if said := question.search(reply):
-            return as_pending(said.groupdict(), reply[: said.start()], facts)
+            pending = as_pending(said.groupdict(), reply[: said.start()], facts)
+            return replace(pending, question=reply[said.start() :], offered=offered_in(reply))
     return None
 
 
@@ -64,6 +67,23 @@ def as_pending(said: dict[str, str | None], before: str, facts: Facts) -> Pendin
         part=said.get("part"),
         near=near,
     )
+
+
+FREE = re.compile(r"\bFree: (?P<times>[^?!]*?)(?:\.|$)")
+FREE_TIME = re.compile(r"(?<!\w)\d{1,2}(?::\d\d)?[ap]m\b")
+
+
+def offered_in(reply: str) -> tuple[time, ...]:
+    """ "Free: 6:30am, 5:30pm." But of "6am to 9pm every 30 minutes" none is more likely than the others."""
+    free = FREE.search(reply)
+    if not free or " to " in free["times"]:
+        return ()
+    return tuple(clock_of(each) for each in FREE_TIME.findall(free["times"]))
+
+
+def clock_of(said: str) -> time:
+    hour, _, minute = said[:-2].partition(":")
+    return time(int(hour) % 12 + 12 * (said[-2] == "p"), int(minute or 0))
 
 
 def last_mentioned(said: list[str], facts: Facts) -> Appointment | None:

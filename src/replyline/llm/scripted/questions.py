@@ -8,8 +8,11 @@ from replyline.llm.scripted.wording import listed, say_appointment, say_day, say
 ASKED = (Intent.LIST, Intent.HOURS, Intent.PRICE, Intent.LENGTH, Intent.ADDRESS, Intent.SERVICES)
 
 
-def answers(intents: frozenset[Intent], services: tuple[Service, ...], when: When, facts: Facts) -> list[str]:
-    """A sentence or two for each thing asked."""
+def answers(
+    intents: frozenset[Intent], services: tuple[Service, ...], when: When, facts: Facts, *, topic: str | None
+) -> list[str]:
+    """A sentence or two for each thing asked. "How much is it?" is about the topic."""
+    known = services or tuple(each for each in facts.services if each.name == topic)
     found = []
     for intent in ASKED:
         if intent not in intents:
@@ -20,9 +23,9 @@ def answers(intents: frozenset[Intent], services: tuple[Service, ...], when: Whe
             case Intent.HOURS:
                 found.append(hours(when, facts))
             case Intent.PRICE:
-                found.append(prices(services, facts))
+                found.append(prices(known, facts))
             case Intent.LENGTH:
-                found.append(lengths(services, facts))
+                found.append(lengths(known, facts))
             case Intent.ADDRESS:
                 found.append(f"We're at {facts.address}." if facts.address else "I don't have our address here.")
             case _:

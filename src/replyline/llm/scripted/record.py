@@ -53,8 +53,14 @@ class Facts:
         opening = self.opening_on(at.date())
         return opening is None or any(opens <= at.time() < closes for opens, closes in opening)
 
-    def appointment(self, id: str) -> Appointment | None:
-        return next((each for each in self.appointments if each.id == id), None)
+    def services_in(self, text: str) -> tuple[Service, ...]:
+        return services_in(text, self.services)
+
+
+def services_in(text: str, services: Sequence[Service]) -> tuple[Service, ...]:
+    """The services that a text names."""
+    words = text.lower()
+    return tuple(each for each in services if re.search(rf"\b{re.escape(each.name.lower())}", words))
 
 
 def read_record(record: Mapping[str, Any]) -> Facts:

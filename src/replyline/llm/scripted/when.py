@@ -28,16 +28,22 @@ class When:
 
 
 def find_when(
-    text: str, now: datetime, hours: tuple[float, float] = (9, 17), *, near: time | None = None, was_asked: bool = False
+    text: str,
+    now: datetime,
+    hours: tuple[float, float] = (9, 17),
+    *,
+    offered: tuple[time, ...] = (),
+    near: time | None = None,
+    was_asked: bool = False,
 ) -> When:
-    """The moment `text` names, if any. A bare hour is taken nearest to `near`, else within opening `hours`.
+    """The moment `text` names, if any. A bare hour is one of those `offered`, or nearest to `near`, or within `hours`.
 
     `was_asked` says that we had just asked for a time, so that "6" alone is one.
     """
     words = without_origin(plain(text))
     part = next((word for word in PARTS if re.search(rf"\b{word}\b", words)), None)
     found_day, day = find_day(words, now.date())
-    halves = Halves(hours=hours, part=part, near=near)
+    halves = Halves(hours=hours, part=part, near=near, offered=offered)
     rest = without_day(words, found_day)
     clock, names_half = find_clock(rest, words[found_day.end() :] if found_day else "", now, halves)
     if clock is None and was_asked:
@@ -56,5 +62,5 @@ def find_when(
 def without_origin(words: str) -> str:
     """ "move my 9am to 11am" is about 11am."""
     target = rf"(?=\S*\d|{WEEKDAY}|next|tomorrow|today|noon)"
-    origin = re.search(rf"\b(?:from|not|instead of|my)\b(?: my)? ([^.?!]{{2,25}}?) to {target}", words)
+    origin = re.search(rf"\b(?:from|not|instead of|my)\b(?: my)? ([^.?!]{{1,25}}?) to {target}", words)
     return words[: origin.start()] + " to " + words[origin.end() :] if origin else words

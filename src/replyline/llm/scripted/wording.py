@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 
 from replyline.llm.scripted.record import Appointment, Facts, Opening, Service
 
-DEFAULT_SERVICE = "your appointment"
+DEFAULT_SERVICE = "an appointment"
 
 
 def say_day(day: date) -> str:

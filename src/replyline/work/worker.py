@@ -179,9 +179,9 @@ class RunningPool:
             return 1
         for job in claimed:
             self._start(job)
-        if len(claimed) == free or due is None:
-            return POLL.total_seconds()
-        return min(due - self._clock.now(), POLL).total_seconds()
+        if len(claimed) == free:
+            return 0  # places that have become free meanwhile did not wake us
+        return (min(due - self._clock.now(), POLL) if due else POLL).total_seconds()
 
     def _claim(self, conn: Connection, limit: int) -> tuple[list[Claimed], datetime | None]:
         # Each kind gets to be the first, so that a backlog of one does not shut out another of its priority.

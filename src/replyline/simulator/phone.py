@@ -25,6 +25,8 @@ class SimulatedPhone:
     def __init__(self, number: str, carrier: Carrier) -> None:
         self.number = number
         self.received: list[ReceivedText] = []
+        self.texts_with: str | None = None
+        self._read = 0
         self._carrier = carrier
         self._arrived = asyncio.Event()
 
@@ -35,11 +37,11 @@ class SimulatedPhone:
     async def text(self, body: str = "", *, media: Sequence[tuple[str, bytes]] = (), to: str | None = None) -> str:
         """Text the business, and wait until its server has answered Twilio. Gives the message's SID.
 
-        Without `to` it goes to whoever texted last, or to the account's first number. `media` are pairs of content
-        type and bytes.
+        Without `to` it goes to whom this phone texts with, else to whoever texted last, else to the account's first
+        number. `media` are pairs of content type and bytes.
         """
         return await self._carrier.text_from_phone(
-            from_=self.number, to=to or self._usual_number(), body=body, media=media
+            from_=self.number, to=to or self.texts_with or self._usual_number(), body=body, media=media
         )
 
     async def wait_for(self, what: int | Callable[[ReceivedText], bool] = 1, timeout: float = 5.0) -> ReceivedText:
@@ -52,6 +54,12 @@ class SimulatedPhone:
                 return found
         except TimeoutError:
             raise TimeoutError(f"Nothing like it came within {timeout} s. The screen shows {self.screen}.") from None
+
+    async def next_reply(self, timeout: float = 5.0) -> str:
+        """The words of the next text that was not read yet, in the order they came. Raises `TimeoutError`."""
+        text = await self.wait_for(self._read + 1, timeout)
+        self._read += 1
+        return text.body
 
     def show(self, text: ReceivedText) -> None:
         """A text arrives. The simulator calls this."""

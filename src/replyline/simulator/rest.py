@@ -103,7 +103,7 @@ async def read(request: Request) -> Asked:
         names=request.path_params,
         fields=parse_form(await request.body()),
         query=dict(parse_form(request.scope["query_string"])),
-        base_url=str(request.base_url).rstrip("/"),
+        base_url=f"{request.url.scheme}://{request.url.netloc}{root}",
     )
 
 

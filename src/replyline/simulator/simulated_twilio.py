@@ -28,15 +28,16 @@ AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105  # of an account t
 class SimulatedTwilio:
     """Twilio for tests, the demo and your own line's tests. What it holds is in memory and dies with it.
 
-    `app` is an ASGI app with Twilio's paths: serve it, or mount it below a path and say so in `url`. `auth_tokens` all
-    open the REST API; the first signs. `faults` makes things go wrong.
+    `app` is an ASGI app with Twilio's paths: serve it, or mount it below a path and say so in `url`. Both auth
+    tokens open the REST API, `auth_token` signs; `api_keys` are SIDs and their secrets. `faults` makes things go wrong.
     """
 
     def __init__(
         self,
         *,
         account_sid: str = ACCOUNT_SID,
-        auth_tokens: Sequence[str] = (AUTH_TOKEN,),
+        auth_token: str = AUTH_TOKEN,
+        secondary_auth_token: str | None = None,
         api_keys: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         delivery: DeliveryTimes | None = None,
@@ -45,7 +46,7 @@ class SimulatedTwilio:
     ) -> None:
         clock, policy = clock or SystemClock(), policy or Policy()
         account = Account(sid=account_sid, clock=clock)
-        self.account_sid, self.auth_token = account_sid, auth_tokens[0]
+        self.account_sid, self.auth_token = account_sid, auth_token
         self.faults = Faults()
         self._exchange = Exchange(
             account=account,
@@ -62,7 +63,8 @@ class SimulatedTwilio:
         self._phones: dict[str, SimulatedPhone] = {}
         outbound = Delivery(self._exchange)
         self._inbound = Inbound(self._exchange, outbound)
-        secrets = {account_sid: tuple(auth_tokens)} | {key: (secret,) for key, secret in (api_keys or {}).items()}
+        tokens = (auth_token, secondary_auth_token) if secondary_auth_token else (auth_token,)
+        secrets = {account_sid: tokens} | {key: (secret,) for key, secret in (api_keys or {}).items()}
         api = RestApi(self._exchange, policy, secrets)
         self.app: Starlette = api.app(Resources(self._exchange, outbound, policy).routes(api))
 
@@ -96,8 +98,8 @@ class SimulatedTwilio:
         *,
         sms_url: str = "",
         sms_method: str = "POST",
-        sms_fallback_url: str = "",
-        sms_fallback_method: str = "POST",
+        fallback_url: str = "",
+        fallback_method: str = "POST",
         can_mms: bool = True,
     ) -> Number:
         """Give the account a phone number or a short code, or change what is called when it is texted."""
@@ -111,8 +113,8 @@ class SimulatedTwilio:
             updated_at=now,
             sms_url=sms_url,
             sms_method=sms_method,
-            sms_fallback_url=sms_fallback_url,
-            sms_fallback_method=sms_fallback_method,
+            sms_fallback_url=fallback_url,
+            sms_fallback_method=fallback_method,
             can_mms=can_mms,
         )
         self._account.numbers[address] = number
@@ -147,12 +149,14 @@ class SimulatedTwilio:
         self._account.services[service.sid] = service
         return service
 
-    def phone(self, number: str) -> SimulatedPhone:
-        """The phone with this number; always the same one."""
+    def phone(self, number: str, *, texts_with: str | None = None) -> SimulatedPhone:
+        """The phone with this number; always the same one. `texts_with` is where its texts go when nothing is said."""
         if number not in self._phones:
             self._phones[number] = SimulatedPhone(number, self)
             self._exchange.screens[number] = self._phones[number]
-        return self._phones[number]
+        phone = self._phones[number]
+        phone.texts_with = texts_with or phone.texts_with
+        return phone
 
     def message(self, sid: str) -> Message:
         """One message by its SID."""

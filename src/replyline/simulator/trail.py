@@ -4,9 +4,7 @@ An exchange is what belongs together: the texts that one turn answers, the turn,
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_
@@ -14,118 +12,15 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from replyline.db.columns import AnyRow
 from replyline.db.tables import conversations, delivery_reports, media, opt_outs, steps, texts, turns, work
 from replyline.outbound import queue
+from replyline.simulator.trail_records import Exchange, OptOut, Rows, millis
+from replyline.simulator.trail_words import exchange_of
 from replyline.turns import schedule
 
 TEXTS_EACH = 4  # texts read for each exchange that is wanted; most have two
 
 
-class Tone(StrEnum):
-    """How something is going, at a glance."""
-
-    PLAIN = "plain"
-    BUSY = "busy"  # it goes on
-    GOOD = "good"  # it went well, and is over
-    HELD = "held"  # it waits for a time, a person or an answer
-    BAD = "bad"  # it did not go out, or did not arrive
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
-    """One thing the server did."""
-
-    kind: str
-    title: str
-    note: str = ""
-    code: str = ""  # shown as it is: arguments, results, what was said
-    tone: Tone = Tone.PLAIN
-    after: int | None = None  # milliseconds since the exchange began; none: when is not in the rows
-    took: int | None = None  # milliseconds
-    sid: str | None = None  # Twilio's name of the text this is about
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
-    """Something attached to a text."""
-
-    url: str
-    content_type: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
-    """One text, either way."""
-
-    id: str
-    sid: str | None
-    is_inbound: bool
-    body: str
-    pictures: tuple[Picture, ...]
-    status: str
-    at: int  # milliseconds since 1970
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figures:
-    """What an exchange took. Of money only what is known: a price that is not known is none, never zero."""
-
-    answered_after: int | None = None  # milliseconds until the first reply was queued
-    delivered_after: int | None = None  # until the last reply was on the phone
-    segments: int = 0
-    encodings: tuple[str, ...] = ()
-    characters: int = 0
-    models: tuple[str, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
-    model_cost_micros: int | None = 0
-    is_billed: bool = False  # Twilio has at least one of the replies, so it will charge for it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exchange:
-    """Texts of a person, what the server did with them, and its replies."""
-
-    id: str
-    phone: str
-    began_at: int  # milliseconds since 1970
-    state: str  # a word or two: "delivered", "waiting for more", "held"
-    tone: Tone
-    texts: tuple[Said, ...]
-    replies: tuple[Said, ...]
-    moments: tuple[Moment, ...]
-    figures: Figures
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OptOut:
-    """This person gets no texts of this line."""
-
-    since: int  # milliseconds since 1970
-    source: str  # keyword, carrier or person
-
-
-@dataclass(kw_only=True)
-class Rows:
-    """The rows of one exchange."""
-
-    inbound: list[AnyRow] = field(default_factory=list)
-    outbound: list[AnyRow] = field(default_factory=list)
-    turn: AnyRow | None = None
-    steps: list[AnyRow] = field(default_factory=list)
-    reports: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
-    media: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
-    work: dict[tuple[str, str], AnyRow] = field(default_factory=dict)  # by kind and key, for all exchanges
-
-    @property
-    def began_at(self) -> datetime:
-        first = min([*self.inbound, *self.outbound], key=lambda row: row.created_at)
-        moment: datetime = first.created_at
-        return moment
-
-
 def trail(conn: Connection, line_key: str, phone: str, limit: int) -> list[Exchange]:
     """The phone's last exchanges with a line, oldest first: a handful of reads by index, whatever the database holds."""
-    from replyline.simulator.trail_moments import exchange_of
-
     ids = conn.execute(CONVERSATIONS, {"line": line_key, "phone": phone}).scalars().all()
     most = limit * TEXTS_EACH
     found = [row for each in ids for row in conn.execute(NEWEST, {"conversation_id": each, "most": most}).all()]
@@ -142,10 +37,6 @@ def opt_out_of(conn: Connection, line_key: str, phone: str) -> OptOut | None:
 def phones_of(conn: Connection, line_key: str, limit: int) -> list[str]:
     """The phones that wrote to a line last, the newest first."""
     return list(conn.execute(PHONES, {"line": line_key, "most": limit}).scalars())
-
-
-def millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
 
 
 def grouped(found: Iterable[AnyRow]) -> list[Rows]:

@@ -1,0 +1,115 @@
+"""What the page is told as it happens, as Server-Sent Events: the greeting, then each phone whenever it has changed."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from replyline.db import CHANGE, Db
+from replyline.plugins.line import Line
+from replyline.simulator.handsets import Handsets
+from replyline.simulator.simulated_twilio import SimulatedTwilio
+from replyline.simulator.trail import opt_out_of, phones_of, trail
+from replyline.simulator.trail_records import Exchange, OptOut
+
+EXCHANGES = 30  # of each phone
+REMEMBERED = 3  # phones that come back after the server was started again
+PAUSE = 0.1  # seconds between two looks, however much happens
+HEARTBEAT = 15.0  # seconds of quiet after which a comment shows that the line is open
+RETRY = "retry: 700\n\n"  # milliseconds until the browser connects again
+
+
+class PhoneStream:
+    """Follows the phones for one page after another."""
+
+    def __init__(
+        self,
+        *,
+        twilio: SimulatedTwilio,
+        db: Db,
+        line: Line,
+        handsets: Handsets,
+        stopping: asyncio.Event,
+        greeting: Mapping[str, Any],
+    ) -> None:
+        self._twilio, self._db, self._line, self._handsets = twilio, db, line, handsets
+        self._stopping, self._greeting = stopping, greeting
+        self._has_remembered = False
+
+    async def follow(self) -> AsyncIterator[str]:
+        """The events for one page, until it goes away or the server stops."""
+        await self._remember()
+        yield RETRY + event("line", self._greeting)
+        told: dict[str, str] = {}
+        with self._woken() as woken:
+            while not self._stopping.is_set():
+                woken.clear()
+                for number, said in (await self._phones()).items():
+                    if told.get(number) != said:
+                        told[number] = said
+                        yield said
+                await asyncio.sleep(PAUSE)
+                if not await self._wait(woken):
+                    yield ": still here\n\n"
+
+    async def _phones(self) -> dict[str, str]:
+        numbers = self._handsets.numbers
+        found = await self._db.run(look, self._line.key, numbers)
+        return {number: event("phone", self._phone(number, *found[number])) for number in numbers}
+
+    def _phone(self, number: str, exchanges: list[Exchange], opt_out: OptOut | None) -> dict[str, Any]:
+        return {
+            "number": number,
+            "screen": [asdict(each) for each in self._handsets.screen(number, exchanges)],
+            "exchanges": [asdict(self._handsets.with_wire(each)) for each in exchanges],
+            "optedOut": asdict(opt_out) if opt_out else None,
+        }
+
+    async def _remember(self) -> None:
+        """Put the phones back on the desk that texted before the server was started again."""
+        if not self._has_remembered:
+            self._has_remembered = True
+            for number in await self._db.run(phones_of, self._line.key, REMEMBERED):
+                self._handsets.add(number)
+
+    @contextlib.contextmanager
+    def _woken(self) -> Any:
+        """An event that is set whenever something may have changed: in the rows, at Twilio, or the server stops."""
+        woken, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop_listening = self._db.listen(CHANGE, lambda: loop.call_soon_threadsafe(woken.set))
+        stop_watching = self._twilio.on_change(lambda _: woken.set())
+        watching = asyncio.ensure_future(self._wake_when_stopping(woken))
+        try:
+            yield woken
+        finally:
+            stop_listening()
+            stop_watching()
+            watching.cancel()
+
+    async def _wake_when_stopping(self, woken: asyncio.Event) -> None:
+        await self._stopping.wait()
+        woken.set()
+
+    async def _wait(self, woken: asyncio.Event) -> bool:
+        """Wait for a change; false when nothing happened for a while."""
+        try:
+            async with asyncio.timeout(HEARTBEAT):
+                await woken.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def look(conn: Connection, line_key: str, numbers: list[str]) -> dict[str, tuple[list[Exchange], OptOut | None]]:
+    """All phones in one transaction."""
+    return {
+        number: (trail(conn, line_key, number, EXCHANGES), opt_out_of(conn, line_key, number)) for number in numbers
+    }
+
+
+def event(name: str, data: Mapping[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -39,13 +38,11 @@ def held_up(db: Db) -> Callable[[], threading.Event]:
     """Keeps every database thread busy, so that what is asked next has to wait; gives what lets them go."""
 
     def hold_up() -> threading.Event:
-        let_go, busy = threading.Event(), []
-        for _ in db._threads:
-            begun = threading.Event()
-            asyncio.ensure_future(db.run(lambda conn, b=begun: (b.set(), let_go.wait(10))))
-            busy.append(begun)
+        let_go = threading.Event()
+        waiting.extend(asyncio.ensure_future(db.run(lambda conn: let_go.wait(10))) for _ in db._threads)
         return let_go
 
+    waiting: list[asyncio.Future[bool]] = []
     return hold_up
 
 
@@ -133,8 +130,7 @@ async def test_even_a_call_for_exit_does_not_end_a_database_thread(db):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        db_answer = asyncio.get_running_loop().run_in_executor(None, db.run_blocking, leave)
-        await db_answer
+        await asyncio.to_thread(db.run_blocking, leave)
     assert await db.run(names) == []
 
 
@@ -178,5 +174,5 @@ def test_a_url_of_another_engine_is_refused_by_name():
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(ReplylineError, match="no folder .*nowhere"):
+    with pytest.raises(ReplylineError, match=r"no folder .*nowhere"):
         open_db(f"sqlite:///{tmp_path}/nowhere/replyline.db")

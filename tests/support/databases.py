@@ -5,15 +5,20 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import URL, make_url
 
 from replyline.db.migrate import migrate
 from tests.support.postgres_server import RUN_FOLDER, server_url
+
+# For the few promises that only one engine can make; every other storage test runs on both.
+only_on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 def run_folder() -> Path:
@@ -56,11 +61,16 @@ def postgres_template() -> str:
     return name
 
 
+def postgres_database() -> AbstractContextManager[str]:
+    """The URL of a fresh, migrated database, which is dropped afterwards."""
+    return empty_postgres_database(f'TEMPLATE "{postgres_template()}" STRATEGY FILE_COPY')
+
+
 @contextmanager
-def postgres_database() -> Iterator[str]:
+def empty_postgres_database(how: str = "") -> Iterator[str]:
     """The URL of a fresh database, which is dropped afterwards."""
     name = f"replyline_{uuid.uuid4().hex[:12]}"
-    command(f'CREATE DATABASE "{name}" TEMPLATE "{postgres_template()}" STRATEGY FILE_COPY')
+    command(f'CREATE DATABASE "{name}" {how}')
     try:
         yield url_of(name)
     finally:
@@ -85,3 +95,12 @@ def command(sql: str) -> None:
     url = server().set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(sql)
+
+
+def cut_connections(url: str) -> None:
+    """End every connection to a PostgreSQL database but our own."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

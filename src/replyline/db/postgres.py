@@ -129,14 +129,15 @@ class PostgresTransactor(Transactor):
 
     def _undo(self, conn: Connection, transaction: Transaction) -> None:
         try:
-            take_wakes(conn)
             transaction.rollback()
         except DBAPIError:
             conn.invalidate()
-        if conn.invalidated:
-            self._mine.conn = None
-            self._backends.discard(self._open.pop(conn))
-            conn.close()
+        if not conn.invalidated:
+            take_wakes(conn)
+            return
+        self._mine.conn = None
+        self._backends.discard(self._open.pop(conn))
+        conn.close()
 
     def listen(self, woken: Woken, missed: Callable[[], None]) -> None:
         with self._starting:

@@ -119,6 +119,10 @@ def test_a_trigger_in_disguise_does_not_get_through(written):
     assert clean(f"Sure {written} thing", emoji=KEEP) == "Sure thing"
 
 
+def test_absurdly_nested_markdown_takes_no_longer():
+    assert clean("# > " * 2000 + "Hi", emoji=KEEP) == "Hi"
+
+
 pieces = st.sampled_from(
     ["*", "**", "***", "_", "__", "`", "```", "#", "# ", "- ", "---", "|", "\n", "\n\n", " ", "~~", ">", "\\", "[", "]",
      "](", ")", "(", "http://a.b", "a", "B", "1", ".", "!", "—", "–", "…", "“", "’", "½", "\u00a0", "\u200b", "😊", "❤️",

@@ -41,7 +41,7 @@ PER_SE = {"opt out": Keyword.STOP}
 REOPEN_TOLL_FREE = {"start", "unstop"}
 
 VARIATION_SELECTORS = "\ufe0e\ufe0f"  # whether the character before is shown as text or as an emoji
-SIGNATURE = re.compile(r"\n\s*(?:--|sent from my\b|get outlook for\b)", re.IGNORECASE)
+SIGNATURE = re.compile(r"\n[ \t]*(?:--|sent from my\b|get outlook for\b)", re.IGNORECASE)
 
 
 def hear(body: str, sender: SenderKind | None = None) -> Heard | None:

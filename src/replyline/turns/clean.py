@@ -13,6 +13,9 @@ LINE_ENDS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 GAPS = re.compile(r"[^\S\n]+")
 LINE_EDGES = re.compile(r"^ | $", re.MULTILINE)
 BLANK_LINES = re.compile(r"\n{3,}")
+# Nobody nests markdown deeper. Who does makes us work for seconds, so then every sign of it goes at once.
+PASSES = 20
+SIGNS = re.compile(r"[*_`#~>\[\]()|\\<]")
 
 
 class EmojiPolicy(StrEnum):
@@ -28,9 +31,12 @@ def clean(reply: str, *, emoji: EmojiPolicy) -> str:
 
     Cleaning what is clean changes nothing. A reply of emoji alone is empty after STRIP.
     """
-    while (cleaned := clean_once(reply, emoji)) != reply:  # what is taken away may uncover more of the same
+    for _ in range(PASSES):  # what is taken away may uncover more of the same
+        cleaned = clean_once(reply, emoji)
+        if cleaned == reply:
+            return cleaned
         reply = cleaned
-    return reply
+    return clean(SIGNS.sub("", reply), emoji=emoji)
 
 
 def clean_once(reply: str, emoji: EmojiPolicy) -> str:

@@ -15,7 +15,7 @@ from replyline.conversations.segments import (
 
 # A sentence's end: its mark, then nothing, a line's end, or something that begins a sentence.
 SENTENCE_END = re.compile(r"(?:[.!?…]+[\"')\]]*(?=\s+[^\sa-z]|\s*\Z)|[。！？]|(?=\n))")
-NUMBERED = re.compile(r"\d+|(?:.*\s)?(?:Mr|Mrs|Ms|Dr|St|No|vs|approx)", re.IGNORECASE)
+ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "no", "vs", "approx"}
 WORD_END = re.compile(r"(?<=\S)(?=\s)")
 MORE = "..."
 WORTH_KEEPING = 1 / 3  # of what would fit: "Hi Ana!" is a sentence, and no answer
@@ -41,7 +41,7 @@ def cut(body: str, max_segments: int) -> str:
     if is_short_enough(body, max_segments):
         return body
     room = longest_prefix(body, max_segments)
-    sentence = max((end for end in sentence_ends(body) if end <= room), default=0)
+    sentence = last_sentence_end(body, room)
     if sentence >= room * WORTH_KEEPING:
         return body[:sentence].rstrip()
     room = longest_prefix(body, max_segments, MORE)
@@ -73,11 +73,14 @@ def longest_prefix(body: str, max_segments: int, ending: str = "") -> int:
     return ends[fits]
 
 
-def sentence_ends(body: str) -> list[int]:
-    """Where sentences and lines end; not after the number of a list's item or an abbreviation."""
-    ends = []
+def last_sentence_end(body: str, room: int) -> int:
+    """Where the last sentence or line ends that fits; an item's number or an abbreviation ends none."""
+    last = 0
     for found in SENTENCE_END.finditer(body):
+        if found.end() > room:
+            break
         line = body[body.rfind("\n", 0, found.start()) + 1 : found.start()]
-        if not (found[0].startswith(".") and NUMBERED.fullmatch(line)):
-            ends.append(found.end())
-    return ends
+        word = line.rpartition(" ")[2].lower()
+        if not (found[0].startswith(".") and (line.isdigit() or word in ABBREVIATIONS)):
+            last = found.end()
+    return last

@@ -45,11 +45,11 @@ Plain = str | Callable[[re.Match[str]], str]
 BLOCKS: tuple[tuple[re.Pattern[str], Plain], ...] = (
     (re.compile(r"<br ?/?>", re.IGNORECASE), "\n"),
     (block(r"^(?:`{3,}|~{3,}) ?[\w+-]*$\n?"), ""),  # the fence of a code block
-    (block(r"^#{1,6} (?!of\b)([^\n]*?)(?: #+)?$"), r"\1"),  # a heading, and not "# of guests"
+    (block(r"^(?:#{1,6} )+(?!of\b)([^\n]*?)(?: #+)*$"), r"\1"),  # a heading, and not "# of guests"
     (block(r"^(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:- ){2,}-|(?:\* ){2,}\*)$\n?"), ""),  # a rule
     (block(r"^\|?(?: ?:?-{2,}:? ?\|)+(?: ?:?-{2,}:?)?$\n?"), ""),  # the line below a table's head
     (block(r"^\|(.+)\|$"), in_a_row),
-    (block(r"^>+ ?(?=[^\d\s=>])"), ""),  # a quotation, and not "> 18 years"
+    (block(r"^(?:> ?)+(?=[^\d\s=>])"), ""),  # a quotation, and not "> 18 years"
     (block(r"^(?:\*(?= )|[•‣◦▪●○]) *(?=\S)"), "- "),
 )
 

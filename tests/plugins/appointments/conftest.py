@@ -1,22 +1,27 @@
 """A small gym with a calendar of its own, and Ana, Bruno and Cleo who text it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from replyline.clock import FakeClock
-from replyline.db import Db, open_db
+from replyline.db import Conn, Db, open_db
+from replyline.db.migrate import Migrations, migrate
 from replyline.plugins.appointments import Appointments, Service
 from replyline.plugins.appointments.tables import metadata
 from replyline.plugins.context import ActionContext, Contact, ContextRequest
 from replyline.plugins.line import Line
+from tests.support import databases, postgres_server
 
 EVERY_DAY = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PHONES = {"ana": "+13125550101", "bruno": "+13125550102", "cleo": "+13125550103"}
 
+MIGRATIONS = Migrations(name=Appointments.name, folder=Path(str(Appointments.migrations)))
 CALLS = count()  # every call is another one, unless a test says `once`
 
 
@@ -91,10 +96,32 @@ def gym(make_gym) -> Gym:
     return make_gym()
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def calendar_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with the plugin's tables, made once for each engine: making one takes longer than most tests here."""
+    if request.param == "sqlite":
+        url = databases.sqlite_database(tmp_path_factory.mktemp("calendar"))
+        migrate(url, extra=[MIGRATIONS])
+        yield url
+        return
+    try:
+        postgres_server.server_url()
+    except postgres_server.NoPostgres as none:
+        pytest.skip(f"PostgreSQL: {none}")
+    with databases.postgres_database() as url:
+        migrate(url, extra=[MIGRATIONS])
+        yield url
+
+
 @pytest.fixture
-async def calendar_db(database_url: str) -> AsyncIterator[Db]:
-    """A database with the plugin's tables."""
-    db = open_db(database_url)
-    await db.run(metadata.create_all)
+async def calendar_db(calendar_url: str) -> AsyncIterator[Db]:
+    """The database, open, with nothing booked in it."""
+    db = open_db(calendar_url)
+    await db.run(clear)
     yield db
     await db.close()
+
+
+def clear(conn: Conn) -> None:
+    for table in reversed(metadata.sorted_tables):
+        conn.execute(delete(table))

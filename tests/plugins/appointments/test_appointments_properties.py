@@ -73,7 +73,7 @@ class PlainList:
         return True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(capacity=st.integers(min_value=1, max_value=3), made=CALLS)
 async def test_the_calendar_does_what_a_plain_list_would(calendar_db, clock, capacity, made):
     clock.set("2026-11-23 12:00 America/Los_Angeles")

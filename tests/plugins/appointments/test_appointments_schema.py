@@ -4,11 +4,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from replyline.db import open_db
-from replyline.db.migrate import Migrations, check, migrate
-from replyline.plugins.appointments import Appointments
+from replyline.db.migrate import check, migrate
 from replyline.plugins.appointments.tables import metadata
-
-MIGRATIONS = Migrations(name=Appointments.name, folder=Appointments.migrations)
+from tests.plugins.appointments.conftest import MIGRATIONS
 
 
 async def test_the_migrations_make_the_tables_the_code_uses(database_url):

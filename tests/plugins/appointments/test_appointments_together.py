@@ -17,9 +17,9 @@ FIVE = [Service(name="yoga", minutes=60, capacity=5)]
 
 
 @pytest.fixture
-async def databases(database_url, calendar_db):
+async def databases(calendar_url, calendar_db):
     """Four Db objects on one database, as four processes would have."""
-    more = [open_db(database_url) for _ in range(3)]
+    more = [open_db(calendar_url) for _ in range(3)]
     yield [calendar_db, *more]
     for db in more:
         await db.close()

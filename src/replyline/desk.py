@@ -22,10 +22,11 @@ from replyline.db.migrate import Migrations, migrate
 from replyline.llm.ask import Model
 from replyline.plugins.line import Line
 from replyline.settings import Settings, read_settings
-from replyline.simulator import SimulatedPhone, SimulatedTwilio
+from replyline.simulator import DeliveryTimes, SimulatedPhone, SimulatedTwilio
+from replyline.simulator.serve import InProcessServer
+from replyline.simulator.simulated_twilio import ACCOUNT_SID
 from replyline.simulator.phone_page import phone_page_routes
 
-ACCOUNT = "AC" + "0" * 31 + "1"
 OUR_NUMBER = "+14155550100"
 TWILIO_AT = "/simulator/twilio"
 
@@ -42,17 +43,25 @@ class Desk:
 
     def phone(self, number: str = "+12125550123") -> SimulatedPhone:
         """A phone that texts with the line."""
-        return self.twilio.phone(number, texts_with=self.our_number)
+        return self.twilio.phone(number)
 
 
 def make_desk(
-    line: Line, *, url: str, settings: Settings, model: Model, model_note: str = "", clock: Clock | None = None
+    line: Line,
+    *,
+    url: str,
+    settings: Settings,
+    model: Model,
+    model_note: str = "",
+    clock: Clock | None = None,
+    delivery: DeliveryTimes | None = None,
 ) -> Desk:
     """Wire the server to a simulated Twilio at the same address. The database must have its tables."""
     clock = clock or SystemClock()
     token = settings.auth_tokens[0]
-    twilio = SimulatedTwilio(account_sid=ACCOUNT, auth_token=token, clock=clock, url=f"{url}{TWILIO_AT}")
-    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}", fallback_url=f"{url}{FALLBACK}")
+    twilio = SimulatedTwilio(auth_tokens=(token,), clock=clock, url=f"{url}{TWILIO_AT}", delivery=delivery)
+    # The fragment is what docs/guide/operations.md tells people to set: Twilio tries again before it calls the fallback.
+    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}#rc=2&rp=5xx,ct,rt", sms_fallback_url=f"{url}{FALLBACK}")
     app = wire(settings, line, model=model, clock=clock)
     pages = phone_page_routes(
         twilio=twilio, db=app.db, line=line, our_number=OUR_NUMBER, clock=clock, model_note=model_note
@@ -68,7 +77,7 @@ def make_desk(
 def desk_settings(url: str, **given: Any) -> Settings:
     """Settings for a desk: made-up credentials, everything at one loopback address; the model's come from outside."""
     return read_settings(
-        twilio_account_sid=ACCOUNT,
+        twilio_account_sid=ACCOUNT_SID,
         twilio_auth_token=secrets.token_hex(16),
         twilio_api_key_sid=None,
         twilio_api_key_secret=None,
@@ -91,7 +100,7 @@ async def open_desk(
         settings = desk_settings(url, database_url=database_url, media_dir=Path(folder) / "media")
         await asyncio.to_thread(migrate, settings.database_url, extra=migrations_of(line))
         desk = make_desk(line, url=url, settings=settings, model=model, clock=clock)
-        server = uvicorn.Server(server_config(desk.web))
+        server = InProcessServer(server_config(desk.web))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             while not server.started:

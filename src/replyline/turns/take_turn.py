@@ -28,6 +28,9 @@ from replyline.work.worker import backoff
 log = get_log(__name__)
 
 
+AFTER_A_CRASH = timedelta(seconds=5)
+
+
 class Ended(Exception):
     """The turn is over, and nothing more is to be done in it."""
 
@@ -66,12 +69,12 @@ class TakeTurn:
                 if not working.done():
                     await self._db.run(store.hold, job, turn, self._line, self._clock.now())
             await self._until(turn.deadline_at, working)
-            if not working.done():
-                await stop(working)
+            await stop(working)
+            if not working.cancelled():
+                working.result()  # it ended before the deadline, one way or another
+            else:
                 log.error("turn_too_slow", turn=turn.id, seconds=self._line.deadline)
                 await self._fall_back(job, turn, "deadline", f"No answer within {self._line.deadline:g} s.")
-            elif not working.cancelled():
-                working.result()
         except Ended:
             return
         finally:
@@ -215,7 +218,9 @@ class TakeTurn:
     def _holding_time(self, turn: Begun) -> datetime | None:
         if self._line.holding_after is None or turn.has_held:
             return None
-        return turn.created_at + timedelta(seconds=self._line.holding_after)
+        since_start = turn.created_at + timedelta(seconds=self._line.holding_after)
+        # A turn that a crash interrupted is late already; "one moment" right before the answer would only annoy.
+        return since_start if turn.runs == 1 else max(since_start, self._clock.now() + AFTER_A_CRASH)
 
     async def _until(self, moment: datetime, working: asyncio.Future[None]) -> None:
         """Wait for the work, at most until a moment of the clock."""
@@ -239,7 +244,6 @@ def grown(turn: Begun, add: Sequence[Step], end: Sequence[Step] = ()) -> Begun:
 
 
 async def stop(working: asyncio.Future[None]) -> None:
-    """Cancel the work and see it end. What it was just committing stays committed."""
-    if not working.done():
-        working.cancel()
-        await asyncio.wait({working})
+    """Cancel the work if it goes on, and see it end. What it was just committing stays committed."""
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

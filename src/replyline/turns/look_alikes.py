@@ -10,6 +10,8 @@ import unicodedata
 
 def straightened(text: str) -> str:
     """The text with curly quotes, dashes and their like as a plain keyboard writes them."""
+    if text.isascii():
+        return text.translate(LOOK_ALIKES)
     text = STYLED.sub(lambda found: unicodedata.normalize("NFKC", found[0]), unicodedata.normalize("NFC", text))
     text = BETWEEN_WORDS.sub(" - ", text)
     text = AFTER_DIGIT.sub(" ", text)
@@ -18,8 +20,8 @@ def straightened(text: str) -> str:
 
 # Bold and italic "mathematical" letters, which models write for emphasis, and ligatures.
 STYLED = re.compile("[\U0001d400-\U0001d7ff\ufb00-\ufb06]+")
-BETWEEN_WORDS = re.compile(r"(?<=\w)[\u2014\u2015](?=\w)")  # "yes—come": a bare hyphen would make one word of it
-AFTER_DIGIT = re.compile(r"(?<=\d)(?=[¼½¾])")  # "1½" is not "11/2"
+BETWEEN_WORDS = re.compile(r"[\u2014\u2015](?<=\w.)(?=\w)")  # "yes—come": a bare hyphen would make one word of it
+AFTER_DIGIT = re.compile(r"(?=[¼½¾])(?<=\d)")  # "1½" is not "11/2"
 
 REPLACEMENTS = {
     "'": "\u2018\u2019\u201a\u201b\u2032\u2039\u203a\u00b4`",

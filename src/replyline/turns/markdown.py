@@ -15,8 +15,9 @@ WITHIN = r"[^\n]{0,400}?"
 
 def without_markdown(text: str) -> str:
     """The words of a reply: its lists as lines with hyphens, its links as "title: address", its tables as lines."""
-    for pattern, plain in (*BLOCKS, *SPANS):
-        text = pattern.sub(plain, text)
+    for signs, pattern, plain in (*BLOCKS, *SPANS):
+        if not signs.isdisjoint(text):  # most replies have no sign of it, and looking for pairs is slow
+            text = pattern.sub(plain, text)
     return text
 
 
@@ -40,34 +41,40 @@ def block(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.MULTILINE)
 
 
-Plain = str | Callable[[re.Match[str]], str]
+# The signs it begins with, what it looks like, and what is left of it.
+Markup = tuple[frozenset[str], re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
-BLOCKS: tuple[tuple[re.Pattern[str], Plain], ...] = (
-    (re.compile(r"<br ?/?>", re.IGNORECASE), "\n"),
-    (block(r"^(?:`{3,}|~{3,}) ?[\w+-]*$\n?"), ""),  # the fence of a code block
-    (block(r"^(?:#{1,6} )+(?!of\b)([^\n]*?)(?: #+)*$"), r"\1"),  # a heading, and not "# of guests"
-    (block(r"^(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:- ){2,}-|(?:\* ){2,}\*)$\n?"), ""),  # a rule
-    (block(r"^\|?(?: ?:?-{2,}:? ?\|)+(?: ?:?-{2,}:?)?$\n?"), ""),  # the line below a table's head
-    (block(r"^\|(.+)\|$"), in_a_row),
-    (block(r"^(?:> ?)+(?=[^\d\s=>])"), ""),  # a quotation, and not "> 18 years"
-    (block(r"^(?:\*(?= )|[•‣◦▪●○]) *(?=\S)"), "- "),
+BLOCKS: tuple[Markup, ...] = (
+    (frozenset("<"), re.compile(r"<br ?/?>", re.IGNORECASE), "\n"),
+    (frozenset("`~"), block(r"^(?:`{3,}|~{3,}) ?[\w+-]*$\n?"), ""),  # the fence of a code block
+    (frozenset("#"), block(r"^(?:#{1,6} )+(?!of\b)([^\n]*?)(?: #+)*$"), r"\1"),  # a heading, and not "# of guests"
+    (frozenset("-*_="), block(r"^(?:-{3,}|\*{3,}|_{3,}|={3,}|(?:- ){2,}-|(?:\* ){2,}\*)$\n?"), ""),  # a rule
+    (frozenset("|"), block(r"^\|?(?: ?:?-{2,}:? ?\|)+(?: ?:?-{2,}:?)?$\n?"), ""),  # the line below a table's head
+    (frozenset("|"), block(r"^\|(.+)\|$"), in_a_row),
+    (frozenset(">"), block(r"^(?:> ?)+(?=[^\d\s=>])"), ""),  # a quotation, and not "> 18 years"
+    (frozenset("*•‣◦▪●○"), block(r"^(?:\*(?= )|[•‣◦▪●○]) *(?=\S)"), "- "),
 )
 
-SPANS: tuple[tuple[re.Pattern[str], Plain], ...] = (
+SPANS: tuple[Markup, ...] = (
     (
+        frozenset("["),
         re.compile(
             r"!?\[(?P<title>[^\[\]\n]{0,400})\]"
             r"\( ?(?P<address><[^<>\n]{0,2000}>|[^\s()]*(?:\([^\s()]*\)[^\s()]*)?)(?: (?:\"[^\"\n]*\"|'[^'\n]*'))? ?\)"
         ),
         spelled_out,
     ),
-    (re.compile(r"<((?:https?://|www\.)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>"), r"\1"),
-    (re.compile(r"(`{1,2})(?!`)([^`\n]+)\1(?!`)"), r"\2"),  # code
-    (re.compile(rf"(?<!~)~~(?=[^\s~]){WITHIN}(?<=[^\s~])~~(?!~)"), ""),  # struck out: no longer so
-    (re.compile(rf"(?<!\*)\*\*\*(?=[^\s*])({WITHIN})(?<=[^\s*])\*\*\*(?!\*)"), r"\1"),
-    (re.compile(rf"(?<![\d*])\*\*(?=[^\s*])({WITHIN})(?<=[^\s*])\*\*(?!\*)"), r"\1"),
-    (re.compile(rf"(?<!\*){BEFORE}\*(?=[^\s*])(?![\d#]+\*)([^*\n]{{0,400}}?)(?<=[^\s*])\*(?!\*){AFTER}"), r"\1"),
-    (re.compile(rf"(?<!_){BEFORE}__(?=[^\s_])({WITHIN})(?<=[^\s_])__(?!_){AFTER}"), r"\1"),
-    (re.compile(rf"(?<!_){BEFORE}_(?=[^\s_])({WITHIN})(?<=[^\s_])_(?!_){AFTER}"), r"\1"),
-    (re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])"), r"\1"),  # signs that were escaped
+    (frozenset("<"), re.compile(r"<((?:https?://|www\.)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>"), r"\1"),
+    (frozenset("`"), re.compile(r"(`{1,2})(?!`)([^`\n]+)\1(?!`)"), r"\2"),  # code
+    (frozenset("~"), re.compile(rf"(?<!~)~~(?=[^\s~]){WITHIN}(?<=[^\s~])~~(?!~)"), ""),  # struck out: no longer so
+    (frozenset("*"), re.compile(rf"(?<!\*)\*\*\*(?=[^\s*])({WITHIN})(?<=[^\s*])\*\*\*(?!\*)"), r"\1"),
+    (frozenset("*"), re.compile(rf"(?<![\d*])\*\*(?=[^\s*])({WITHIN})(?<=[^\s*])\*\*(?!\*)"), r"\1"),
+    (
+        frozenset("*"),
+        re.compile(rf"(?<!\*){BEFORE}\*(?=[^\s*])(?![\d#]+\*)([^*\n]{{0,400}}?)(?<=[^\s*])\*(?!\*){AFTER}"),
+        r"\1",
+    ),
+    (frozenset("_"), re.compile(rf"(?<!_){BEFORE}__(?=[^\s_])({WITHIN})(?<=[^\s_])__(?!_){AFTER}"), r"\1"),
+    (frozenset("_"), re.compile(rf"(?<!_){BEFORE}_(?=[^\s_])({WITHIN})(?<=[^\s_])_(?!_){AFTER}"), r"\1"),
+    (frozenset("\\"), re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])"), r"\1"),  # signs that were escaped
 )

@@ -20,7 +20,7 @@ from replyline.llm.endpoints import (
 )
 from replyline.llm.errors import BadModel
 from replyline.llm.fast_openai import FastAsyncOpenAI
-from replyline.llm.provider import ProviderModel
+from replyline.llm.provider import NONSENSE, ProviderModel
 
 # For one answer: a reply of two segments is some 80 tokens, the rest is room for reasoning and for calls.
 MOST_TOKENS = 1_000
@@ -100,4 +100,4 @@ async def enter_and_leave(model: LibraryModel) -> None:
 
 
 def with_fallback(models: list[LibraryModel]) -> LibraryModel:
-    return FallbackModel(models[0], *models[1:], fallback_on=(ModelAPIError, UnexpectedModelBehavior))
+    return FallbackModel(models[0], *models[1:], fallback_on=(ModelAPIError, UnexpectedModelBehavior, *NONSENSE))

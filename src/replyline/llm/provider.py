@@ -32,6 +32,10 @@ from replyline.llm.messages import as_answer, as_messages
 from replyline.llm.prompt import Answer, Prompt, Tool
 
 
+# What the library trips over when a server's answer has the wrong shape.
+NONSENSE = (TypeError, AttributeError, ValueError, LookupError)
+
+
 class ProviderModel:
     """A model of pydantic-ai's, for the life of the process."""
 
@@ -52,14 +56,13 @@ class ProviderModel:
 
     async def answer(self, prompt: Prompt) -> Answer:
         """The next answer. Raises a `ModelError`."""
+        messages = as_messages(prompt.turns, sees_pictures=prompt.sees_pictures)
+        settings, given = self._settings_for(prompt), parameters(prompt.instructions, tuple(prompt.tools))
         try:
             response = await model_request(
-                self.model,
-                as_messages(prompt.turns, sees_pictures=prompt.sees_pictures),
-                model_settings=self._settings_for(prompt),
-                model_request_parameters=parameters(prompt.instructions, tuple(prompt.tools)),
+                self.model, messages, model_settings=settings, model_request_parameters=given
             )
-        except (AgentRunError, FallbackExceptionGroup) as error:
+        except (AgentRunError, FallbackExceptionGroup, *NONSENSE) as error:
             raise named(error) from error
         return as_answer(response)
 
@@ -123,6 +126,7 @@ REASONS: tuple[tuple[type[Exception], type[ModelError], str], ...] = (
     (ModelRequestRejectedError, ModelRefused, "The provider rejected the request as it was"),
     (ModelAPIError, ModelUnavailable, "The model's provider is in trouble"),
     (UnexpectedModelBehavior, ModelUnavailable, "The model's answer could not be understood"),
+    *((kind, ModelUnavailable, "The model's answer could not be understood") for kind in NONSENSE),
 )
 
 
@@ -132,6 +136,8 @@ def named(error: Exception) -> ModelError:
         causes = [named(cause) for cause in error.exceptions if isinstance(cause, Exception)]
         again = next((cause for cause in causes if cause.try_again), None)
         return type(again or causes[0])(" ".join(str(cause) for cause in causes))
+    if isinstance(error, ModelTimeoutError) and error.phase == "connect":  # also what a refused connection comes as
+        return ModelUnavailable(f"The model's endpoint cannot be reached{details(error)}.")
     for kind, ours, reason in REASONS:
         if isinstance(error, kind):
             return ours(f"{reason}{details(error)}.")

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response as TwilioResponse
 from twilio.rest import Client
@@ -79,20 +79,20 @@ class HereHttpClient(TwilioHttpClient):
 
 
 @pytest.fixture
-async def ours() -> AsyncIterator[OurServer]:
-    server = OurServer()
-    app = Starlette(routes=[Route("/{path:path}", server.answer, methods=["GET", "POST"])])
-    async with serve(app) as url:
-        server.url = url
-        yield server
+def ours() -> OurServer:
+    return OurServer()
 
 
 @pytest.fixture
 async def twilio(clock: FakeClock, ours: OurServer) -> AsyncIterator[SimulatedTwilio]:
+    """Both are served at one address, as the demo does it: the simulator below a path."""
     simulated = SimulatedTwilio(clock=clock, delivery=INSTANT, api_keys={"SK" + "5" * 32: "key secret"})
-    simulated.add_number(OURS, sms_url=f"{ours.url}/sms")
-    async with simulated.serving():
+    ours_too = Route("/{path:path}", ours.answer, methods=["GET", "POST"])
+    async with serve(Starlette(routes=[Mount("/simulator/twilio", simulated.app), ours_too])) as url:
+        ours.url, simulated.url = url, f"{url}/simulator/twilio"
+        simulated.add_number(OURS, sms_url=f"{url}/sms")
         yield simulated
+        await simulated.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from replyline.new_line import CannotMakeLine, make_line_folder
 def test_a_new_line_has_a_line_file_a_test_and_a_readme(tmp_path):
     folder = make_line_folder("acme-dogs", tmp_path)
     assert folder == tmp_path / "acme-dogs"
-    assert sorted(file.name for file in folder.iterdir()) == ["README.md", "line.py", "test_line.py"]
+    assert sorted(file.name for file in folder.iterdir()) == ["README.md", "line.py", "pytest.ini", "test_line.py"]
     assert 'name="Acme Dogs"' in (folder / "line.py").read_text()
     for file in folder.glob("*.py"):
         ast.parse(file.read_text())

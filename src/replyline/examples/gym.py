@@ -6,10 +6,7 @@ the functions below when it needs them. Copy this file and make it yours.
 
 from typing import Any
 
-from replyline.plugins.appointments import Appointments, Service
-from replyline.plugins.context import ActionContext, ContextRequest
-from replyline.plugins.endings import AskAgain, GiveUp, Pause
-from replyline.plugins.line import Line
+from replyline import ActionContext, Appointments, AskAgain, ContextRequest, GiveUp, Line, Pause, Service
 
 ADDRESS = "120 Foundry Street, Portland, OR 97209"
 

@@ -1,0 +1,1 @@
+"""What Replyline costs, measured side by side with a bare server: `make bench`."""

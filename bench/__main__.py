@@ -1,0 +1,38 @@
+"""Measures Replyline beside a bare server, all in one run: `python -m bench`, with `--write` into docs/performance.md."""
+
+import argparse
+import asyncio
+import contextlib
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from bench import webhooks
+from bench.databases import postgres_databases, sqlite_database
+from bench.process import cores
+from bench.server import use_core
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured; the median counts")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each measurement takes, about")
+    parser.add_argument("--only", choices=["webhooks", "turns"], help="measure one half")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
+    given = parser.parse_args()
+    uvloop.run(measure(given))
+
+
+async def measure(given: argparse.Namespace) -> None:
+    use_core(cores().load)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replyline-bench-")))
+        postgres = stack.enter_context(postgres_databases())
+        databases = [sqlite_database(folder), stack.enter_context(postgres.database())]
+        results = await webhooks.measure(databases, folder, rounds=given.rounds, seconds=given.seconds)
+        print(webhooks.table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -43,6 +43,7 @@ class OurServer:
     url: str = ""
     got: list[Webhook] = field(default_factory=list)
     answers: dict[str, Callable[[], Response]] = field(default_factory=dict)
+    takes: dict[str, float] = field(default_factory=dict)  # seconds
 
     def at(self, path: str) -> list[Webhook]:
         return [webhook for webhook in self.got if webhook.url.removeprefix(self.url).startswith(path)]
@@ -62,6 +63,7 @@ class OurServer:
                 headers=dict(request.headers),
             )
         )
+        await asyncio.sleep(self.takes.get(request.url.path, 0))
         answer = self.answers.get(request.url.path)
         return answer() if answer else Response("<Response/>", media_type="text/xml")
 

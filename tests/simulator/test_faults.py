@@ -1,5 +1,8 @@
 """What goes wrong on demand."""
 
+import base64
+from typing import Any
+
 import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
@@ -109,3 +112,27 @@ async def test_a_text_ends_as_it_is_decided(
     assert (fetched.status, fetched.error_code) == (statuses[-1], fate.error_code)
     assert (fetched.error_message is None) is (fate.error_code is None)
     assert bool(phone.screen) is is_on_phone
+
+
+async def test_where_the_server_cannot_drop_the_answer_breaks_off(twilio: SimulatedTwilio) -> None:
+    twilio.faults.next_creates(DROPPED)
+    account = base64.b64encode(f"{twilio.account_sid}:{twilio.auth_token}".encode())
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/2010-04-01/Accounts/{twilio.account_sid}/Messages.json",
+        "query_string": b"",
+        "headers": [(b"host", b"twilio.test"), (b"authorization", b"Basic " + account)],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await twilio.app(scope, receive, send)
+
+    assert dict(sent[0]["headers"])[b"content-length"] == b"1000"
+    assert (sent[1]["body"], sent[1]["more_body"]) == (b"{", True)

@@ -11,7 +11,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from replyline.clock import FakeClock
-from replyline.simulator import INSTANT, Policy, SimulatedTwilio
+from replyline.simulator import INSTANT, DeliveryTimes, Policy, SimulatedTwilio
 from tests.simulator.conftest import ANA, OURS, SHORT_CODE, ask, client_of
 
 RFC_2822 = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000")
@@ -462,3 +462,21 @@ async def test_the_balance_is_a_string(client: Client, twilio: SimulatedTwilio) 
     balance = await ask(client.balance.fetch)
 
     assert (balance.account_sid, balance.balance, balance.currency) == (twilio.account_sid, "100.00", "USD")
+
+
+async def test_the_account_is_active(client: Client, twilio: SimulatedTwilio) -> None:
+    account = await ask(client.api.accounts(twilio.account_sid).fetch)
+
+    assert (account.sid, account.status) == (twilio.account_sid, "active")
+
+
+async def test_a_text_deleted_on_its_way_stays_deleted(clock: FakeClock) -> None:
+    slow = SimulatedTwilio(clock=clock, delivery=DeliveryTimes(until_sent=0, until_delivered=5))
+    slow.add_number(OURS)
+    async with slow.serving():
+        made = await raw(slow, "POST", "/Messages.json", data={"To": ANA, "From": OURS, "Body": "Hello"})
+        deleted = await raw(slow, "DELETE", f"/Messages/{made.json()['sid']}.json")
+        clock.advance(seconds=5)
+        await slow.settle()
+
+    assert (deleted.status_code, slow.messages) == (204, [])

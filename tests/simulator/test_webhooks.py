@@ -229,7 +229,7 @@ async def test_redirects_do_not_go_on_for_ever(twilio: SimulatedTwilio, ours: Ou
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (lambda: fails(), 11200),
+        (fails, 11200),
         (lambda: Response("no", 404, media_type="text/plain"), 11200),
         (lambda: Response("<Response>", media_type="text/xml"), 12100),
         (lambda: Response("<html></html>", media_type="text/html"), 12100),
@@ -321,14 +321,22 @@ async def test_a_server_that_is_away_is_called_at_the_fallback(
     assert [webhook.form["ErrorCode"] for webhook in ours.got] == ["11205"]
 
 
-async def test_a_slow_server_is_given_up(twilio: SimulatedTwilio, ours: OurServer) -> None:
-    twilio.faults.of_webhooks.append(lambda _: None)
-    twilio.add_number(OURS, sms_url=f"{ours.url}/slow#rt=100&rc=0", fallback_url=f"{ours.url}/fallback")
-    ours.answers["/slow"] = lambda: RedirectResponse(f"{ours.url}/slow", 307)
+@pytest.mark.parametrize("fragment", ["#rt=100&rc=0", "#tt=100"])
+async def test_a_slow_server_is_given_up(twilio: SimulatedTwilio, ours: OurServer, fragment: str) -> None:
+    twilio.add_number(OURS, sms_url=f"{ours.url}/slow{fragment}", fallback_url=f"{ours.url}/fallback")
+    ours.takes["/slow"] = 0.3
 
     await twilio.phone(ANA).text("Hi")
 
     assert [webhook.form["ErrorCode"] for webhook in ours.at("/fallback")] == ["11200"]
+
+
+async def test_a_server_that_redirects_for_ever_is_given_up(twilio: SimulatedTwilio, ours: OurServer) -> None:
+    ours.answers["/sms"] = lambda: RedirectResponse(f"{ours.url}/sms", 307)
+
+    await twilio.phone(ANA).text("Hi")
+
+    assert [alert.code for alert in twilio.alerts] == [11215]
 
 
 async def test_a_webhook_can_be_lost_or_repeated(twilio: SimulatedTwilio, ours: OurServer) -> None:

@@ -128,11 +128,13 @@ class Account:
 
     sid: str
     clock: Clock
+    created_at: datetime
     messages: dict[str, Message] = field(default_factory=dict)
     numbers: dict[str, Number] = field(default_factory=dict)  # by address
     services: dict[str, MessagingService] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     order: dict[str, int] = field(default_factory=dict)  # of all messages there ever were: pages begin after one
+    sticky: dict[tuple[str, str], str] = field(default_factory=dict)  # a service's sender for a phone
     made: int = 0
 
     def new_sid(self, prefix: str) -> str:
@@ -149,9 +151,11 @@ class Account:
         return message
 
     def change(self, message: Message, **changes: Any) -> Message:
-        """Put changes into a message; those made to it meanwhile stay."""
-        changed = replace(self.messages[message.sid], updated_at=self.clock.now(), **changes)
-        self.messages[message.sid] = changed
+        """Put changes into a message; those made to it meanwhile stay, and a deleted one stays deleted."""
+        now = self.messages.get(message.sid, message)
+        changed = replace(now, updated_at=self.clock.now(), **changes)
+        if message.sid in self.messages:
+            self.messages[message.sid] = changed
         return changed
 
     def new_media(self, content_type: str, *, content: bytes = b"", source_url: str | None = None) -> Media:

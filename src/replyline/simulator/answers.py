@@ -79,6 +79,22 @@ def number_json(account: Account, number: Number) -> Json:
     }
 
 
+def account_json(account: Account) -> Json:
+    made = rfc_2822(account.created_at)
+    return {
+        "sid": account.sid,
+        "owner_account_sid": account.sid,
+        "friendly_name": "Simulated account",
+        "status": "active",
+        "type": "Full",
+        "auth_token": None,
+        "date_created": made,
+        "date_updated": made,
+        "subresource_uris": {"messages": f"/2010-04-01/Accounts/{account.sid}/Messages.json"},
+        "uri": f"/2010-04-01/Accounts/{account.sid}.json",
+    }
+
+
 def balance_json(account: Account) -> Json:
     return {"account_sid": account.sid, "balance": "100.00", "currency": "USD"}
 

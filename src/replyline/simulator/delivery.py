@@ -40,8 +40,8 @@ class Delivery:
         exchange = self._exchange
         if message.send_at is not None:
             await exchange.background.rest_until(message.send_at)
-            message = exchange.account.messages.get(message.sid, message)
-            if message.status is not Status.SCHEDULED:
+            scheduled = exchange.account.messages.get(message.sid)
+            if scheduled is None or scheduled.status is not Status.SCHEDULED:
                 return  # canceled
         queued_at = exchange.clock.now()
         if message.status is not Status.QUEUED:
@@ -55,7 +55,7 @@ class Delivery:
 
     def _enqueue(self, message: Message) -> Message:
         service = self._exchange.account.services[message.messaging_service_sid or ""]
-        sender = message.sender or choose_sender(self._exchange.account, service, message.to)
+        sender = message.sender or choose_sender(service, message.to, self._exchange.account.sticky)
         segments = 1 if message.media else measure(message.body).segments
         if sender is None:
             return self._exchange.account.change(message)
@@ -104,13 +104,12 @@ def callback_of(account: Account, message: Message) -> str | None:
     return message.status_callback or (service.status_callback if service else "") or None
 
 
-def choose_sender(account: Account, service: MessagingService, to: str) -> str | None:
+def choose_sender(service: MessagingService, to: str, sticky: dict[tuple[str, str], str]) -> str | None:
     """The sender that has texted this phone before, else the pool's first that may text it."""
-    texted_by = [m.sender for m in account.newest_first() if m.to == to and m.sender in service.senders]
-    usable = [
-        sender for sender in service.senders if sender_kind(sender) is not SenderKind.ALPHANUMERIC or to[:2] != "+1"
-    ]
-    return next((sender for sender in texted_by if sender), usable[0] if usable else None)
+    can_text = [each for each in service.senders if sender_kind(each) is not SenderKind.ALPHANUMERIC or to[:2] != "+1"]
+    if not can_text:
+        return None
+    return sticky.setdefault((service.sid, to), can_text[0])
 
 
 def status_fields(account: Account, message: Message) -> dict[str, str]:

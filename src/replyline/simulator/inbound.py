@@ -23,11 +23,10 @@ class Inbound:
     def __init__(self, exchange: Exchange, delivery: Delivery) -> None:
         self._exchange, self._delivery = exchange, delivery
 
-    async def take(self, *, phone: str, to: str, body: str, media: Sequence[tuple[str, bytes]]) -> str:
+    async def take(self, phone: str, number: Number, body: str, media: Sequence[tuple[str, bytes]]) -> str:
         """Take one text, and call our server about it. Gives its SID once our server has answered."""
         exchange = self._exchange
-        number = exchange.account.number(to)
-        service = exchange.account.service_of(to)
+        service = exchange.account.service_of(number.address)
         message = self._record(phone, number, service, body, media)
         heeded = exchange.opt_outs.heed(phone, number, service, body)
         if heeded is not None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from replyline.conversations.segments import measure
 from replyline.simulator.account import IN_PROGRESS, Direction, Media, Message, Number, Status
-from replyline.simulator.answers import balance_json, media_json, message_json, number_json
+from replyline.simulator.answers import account_json, balance_json, media_json, message_json, number_json
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.inbound import guessed_type
@@ -51,6 +51,7 @@ class Resources:
             api.route("/media/{link}", is_public=True, GET=self.content),
             api.route(ACCOUNT + "/IncomingPhoneNumbers.json", GET=self.list_numbers),
             api.route(ACCOUNT + "/IncomingPhoneNumbers/{number}.json", GET=self.fetch_number, POST=self.update_number),
+            api.route(ACCOUNT + ".json", GET=lambda _: JSONResponse(account_json(self._account))),
             api.route(ACCOUNT + "/Balance.json", GET=lambda _: JSONResponse(balance_json(self._account))),
         ]
 

@@ -20,7 +20,15 @@ class DroppableProtocol(HttpToolsProtocol):
 
 
 class InProcessServer(uvicorn.Server):
-    """uvicorn's, without taking over the process's signals."""
+    """uvicorn's, which leaves the process's signals alone and stops when it is told rather than at its next look."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,5 +59,5 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         bound = server.servers[0].sockets[0].getsockname()
         yield f"http://{host}:{bound[1]}"
     finally:
-        server.should_exit = True
+        server.stop.set()
         await serving

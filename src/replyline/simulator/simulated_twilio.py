@@ -45,21 +45,10 @@ class SimulatedTwilio:
         url: str = "https://api.twilio.com",
     ) -> None:
         clock, policy = clock or SystemClock(), policy or Policy()
-        account = Account(sid=account_sid, clock=clock)
         self.account_sid, self.auth_token = account_sid, auth_token
         self.faults = Faults()
-        self._exchange = Exchange(
-            account=account,
-            clock=clock,
-            times=delivery or DeliveryTimes(),
-            faults=self.faults,
-            webhooks=Webhooks(
-                auth_token=lambda: self.auth_token, new_token=lambda: account.new_sid(""), faults=self.faults
-            ),
-            background=Background(clock),
-            url=url.rstrip("/"),
-        )
-        self._account = account
+        self._account = Account(sid=account_sid, clock=clock, created_at=clock.now())
+        self._exchange = self._wire(delivery or DeliveryTimes(), clock, url.rstrip("/"))
         self._phones: dict[str, SimulatedPhone] = {}
         outbound = Delivery(self._exchange)
         self._inbound = Inbound(self._exchange, outbound)
@@ -67,6 +56,20 @@ class SimulatedTwilio:
         secrets = {account_sid: tokens} | {key: (secret,) for key, secret in (api_keys or {}).items()}
         api = RestApi(self._exchange, policy, secrets)
         self.app: Starlette = api.app(Resources(self._exchange, outbound, policy).routes(api))
+
+    def _wire(self, times: DeliveryTimes, clock: Clock, url: str) -> Exchange:
+        webhooks = Webhooks(
+            auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""), faults=self.faults
+        )
+        return Exchange(
+            account=self._account,
+            clock=clock,
+            times=times,
+            faults=self.faults,
+            webhooks=webhooks,
+            background=Background(clock),
+            url=url,
+        )
 
     @property
     def url(self) -> str:
@@ -167,9 +170,12 @@ class SimulatedTwilio:
         return self._exchange.opt_outs.blocks(phone, number, self._account.service_of(number))
 
     async def text_from_phone(self, *, from_: str, to: str, body: str, media: Sequence[tuple[str, bytes]] = ()) -> str:
-        """Take a phone's text to one of the account's numbers. Gives its SID once our server has answered."""
-        taking = self._inbound.take(phone=from_, to=to, body=body, media=media)
-        return await self._exchange.background.start(taking)
+        """Take a phone's text to one of the account's numbers. Gives its SID once our server has answered.
+
+        Raises `NotOurNumber`.
+        """
+        number = self._account.number(to)
+        return await self._exchange.background.start(self._inbound.take(from_, number, body, media))
 
     def on_change(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Let a listener see what happens on Twilio's side; call what this returns to end it."""

@@ -12,7 +12,10 @@ from replyline.simulator.faults import Faults, WebhookFault, WebhookRequest
 from replyline.simulator.overrides import Overrides, read_overrides
 from replyline.twilio.signature import sign
 
-HTTP_FAILED, NETWORK_FAILED, NO_SUCH_HOST, TLS_FAILED, BAD_URL = 11200, 11205, 11210, 11220, 11100
+HTTP_FAILED, NETWORK_FAILED, NO_SUCH_HOST, TOO_MANY_REDIRECTS, TLS_FAILED, BAD_URL = (
+    11200, 11205, 11210, 11215, 11220, 11100,
+)  # fmt: skip
+CONNECTIONS = 500
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 
 
@@ -76,6 +79,8 @@ class Webhooks:
             return await self._request(target, method, urlencode(form).encode(), headers, overrides)
         except (ValueError, aiohttp.InvalidURL):
             return Answer(url=target, error_code=BAD_URL)
+        except aiohttp.TooManyRedirects:
+            return Answer(url=target, error_code=TOO_MANY_REDIRECTS)
         except aiohttp.ClientConnectorDNSError:
             return Answer(url=target, error_code=NO_SUCH_HOST, failure="ct")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError):
@@ -110,7 +115,8 @@ class Webhooks:
         )
 
     def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
     async def close(self) -> None:

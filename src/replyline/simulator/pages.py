@@ -51,12 +51,9 @@ def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dic
     """The page that a query asks for. `order` knows the newest by the highest number, deleted records too."""
     size = page_size(query)
     number = int(query["Page"]) if query.get("Page", "").isdigit() else 0
-    token = query.get("PageToken", "")
-    first = number * size
-    if token[:2] in ("PA", "PB") and token[2:] in order:
-        # A page begins after a record, so that what arrives meanwhile moves nothing.
-        newer = [sid for sid in sids if order[sid] > order[token[2:]]]
-        first = len(newer) + (token[2:] in sids) if token[:2] == "PA" else max(len(newer) - size, 0)
+    first = place_of(query.get("PageToken", ""), sids, order, size)
+    if first is None:
+        first = number * size
     chosen = list(sids[first : first + size])
     rest = {name: value for name, value in query.items() if name not in ("Page", "PageToken", "PageSize")}
 
@@ -78,6 +75,15 @@ def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dic
             "previous_page_uri": link(number - 1, f"PB{chosen[0]}") if number > 0 and chosen else None,
         },
     )
+
+
+def place_of(token: str, sids: Sequence[str], order: dict[str, int], size: int) -> int | None:
+    """Where a page begins: after a record (PA) or before one (PB), so that what arrives meanwhile moves nothing."""
+    direction, sid = token[:2], token[2:]
+    if direction not in ("PA", "PB") or sid not in order:
+        return None
+    newer = sum(order[each] > order[sid] for each in sids)
+    return newer + (sid in sids) if direction == "PA" else max(newer - size, 0)
 
 
 def page_size(query: dict[str, str]) -> int:

@@ -71,10 +71,7 @@ class Webhooks:
             "X-Twilio-Signature": sign(self._auth_token(), target, form),
             "I-Twilio-Idempotency-Token": token,
             "User-Agent": "TwilioProxy/1.1",
-            "Accept": "*/*",
-        }
-        if form:
-            headers["Content-Type"] = FORM
+        } | ({"Content-Type": FORM} if form else {})
         try:
             return await self._request(target, method, urlencode(form).encode(), headers, overrides)
         except (ValueError, aiohttp.InvalidURL):

@@ -1,6 +1,6 @@
 """What the simulated phones show, and what Twilio saw of each text: gathered from the simulator as it happens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -57,6 +57,7 @@ class Handsets:
 
     def __init__(self, twilio: SimulatedTwilio, began_at: datetime) -> None:
         self._twilio, self._began_at = twilio, began_at
+        self._watching: list[Callable[[], None]] = []
         self._sent: dict[str, list[Bubble]] = {}
         self._wires: dict[str, Wire] = {}
         self.add(FIRST_PHONE)
@@ -66,10 +67,16 @@ class Handsets:
     def numbers(self) -> list[str]:
         return list(self._sent)
 
+    def on_change(self, woken: Callable[[], None]) -> Callable[[], None]:
+        """Call `woken` when a phone was added or Twilio did something; what this returns ends it."""
+        self._watching.append(woken)
+        return lambda: self._watching.remove(woken)
+
     def add(self, number: str) -> None:
         if number not in self._sent and len(self._sent) < MOST_PHONES:
             self._sent[number] = []
             self._twilio.phone(number)  # from now on it shows what it gets
+            self._tell()
 
     def add_next(self) -> str | None:
         """One more phone; none when the desk is full."""
@@ -122,13 +129,20 @@ class Handsets:
         phone = change.sender if change.kind is Kind.RECEIVED else change.to
         if change.kind in {Kind.RECEIVED, Kind.STATUS} and phone and phone not in self._twilio.numbers:
             self.add(phone)
-        if change.sid is None:
-            return
-        wire = self._wires.setdefault(change.sid, Wire(at=change.at))
+        if change.sid is not None:
+            self._note_wire(change.sid, change)
+        self._tell()
+
+    def _note_wire(self, sid: str, change: Change) -> None:
+        wire = self._wires.setdefault(sid, Wire(at=change.at))
         if change.kind is Kind.RECEIVED and change.sender in self._sent:
-            self._sent[change.sender].append(self._bubble(change.sid, change.at))
+            self._sent[change.sender].append(self._bubble(sid, change.at))
         elif change.kind is Kind.WEBHOOK:
             wire.answers.append((int(change.status), change.at))
+
+    def _tell(self) -> None:
+        for woken in list(self._watching):
+            woken()
 
     def _bubble(self, sid: str, at: datetime) -> Bubble:
         message = self._twilio.message(sid)

@@ -70,12 +70,12 @@ def phone_page_routes(
 ) -> list[BaseRoute]:
     """The page's routes, to be mounted at one place. Set `stopping` to end the open streams: a server that stops waits
     for them."""
-    page = PhonePage(twilio=twilio, our_number=our_number, handsets=Handsets(twilio, clock.now()))
+    handsets = Handsets(twilio, clock.now())
+    page = PhonePage(twilio=twilio, our_number=our_number, handsets=handsets)
     stream = PhoneStream(
-        twilio=twilio,
         db=db,
         line=line,
-        handsets=page.handsets,
+        handsets=handsets,
         stopping=stopping or asyncio.Event(),
         greeting={
             "name": line.name,
@@ -105,11 +105,10 @@ class PhonePage:
     """What the page's buttons do."""
 
     def __init__(self, *, twilio: SimulatedTwilio, our_number: str, handsets: Handsets) -> None:
-        self._twilio, self._our_number = twilio, our_number
-        self.handsets = handsets
+        self._twilio, self._our_number, self._handsets = twilio, our_number, handsets
 
     async def add_phone(self, request: Request) -> dict[str, Any]:
-        number = self.handsets.add_next()
+        number = self._handsets.add_next()
         if number is None:
             raise NotLikeThis(f"There are {MOST_PHONES} phones already; that is enough for one desk.")
         return {"number": number}
@@ -130,8 +129,8 @@ class PhonePage:
     async def burst(self, request: Request) -> dict[str, Any]:
         """Five texts at once: three of one person, who writes as people do, and two of others."""
         number = self._number(request)
-        others = [each for each in self.handsets.numbers if each != number]
-        while len(others) < len(MEANWHILE) and (added := self.handsets.add_next()):
+        others = [each for each in self._handsets.numbers if each != number]
+        while len(others) < len(MEANWHILE) and (added := self._handsets.add_next()):
             others.append(added)
         sids = await asyncio.gather(
             *(self._send_soon(n * BETWEEN, number, body) for n, body in enumerate(SPLIT)),
@@ -149,7 +148,7 @@ class PhonePage:
 
     def _number(self, request: Request) -> str:
         number: str = request.path_params["number"]
-        if number not in self.handsets.numbers:
+        if number not in self._handsets.numbers:
             raise NotLikeThis(f"There is no phone {number} here.")
         return number
 

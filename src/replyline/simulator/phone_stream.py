@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from replyline.db import CHANGE, Db
 from replyline.plugins.line import Line
 from replyline.simulator.handsets import Handsets
-from replyline.simulator.simulated_twilio import SimulatedTwilio
 from replyline.simulator.trail import opt_out_of, phones_of, trail
 from replyline.simulator.trail_records import Exchange, OptOut
 
@@ -29,14 +28,13 @@ class PhoneStream:
     def __init__(
         self,
         *,
-        twilio: SimulatedTwilio,
         db: Db,
         line: Line,
         handsets: Handsets,
         stopping: asyncio.Event,
         greeting: Mapping[str, Any],
     ) -> None:
-        self._twilio, self._db, self._line, self._handsets = twilio, db, line, handsets
+        self._db, self._line, self._handsets = db, line, handsets
         self._stopping, self._greeting = stopping, greeting
         self._has_remembered = False
 
@@ -81,7 +79,7 @@ class PhoneStream:
         """An event that is set whenever something may have changed: in the rows, at Twilio, or the server stops."""
         woken, loop = asyncio.Event(), asyncio.get_running_loop()
         stop_listening = self._db.listen(CHANGE, lambda: loop.call_soon_threadsafe(woken.set))
-        stop_watching = self._twilio.on_change(lambda _: woken.set())
+        stop_watching = self._handsets.on_change(woken.set)
         watching = asyncio.ensure_future(self._wake_when_stopping(woken))
         try:
             yield woken

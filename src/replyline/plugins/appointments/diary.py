@@ -15,7 +15,6 @@ from replyline.plugins.appointments.seats import (
     Taking,
     cells_of,
     forget_past,
-    held,
     release,
     take,
     went_in,
@@ -100,15 +99,15 @@ def change_start(conn: Conn, ctx: ActionContext, timetable: Timetable, appointme
     taking = taking_of(ctx, service, appointment.id)
     object_to(timetable, taking, service, starts, ctx)
     ends = starts + timedelta(minutes=service.minutes)
-    resource_of = held(conn, appointment.id)
-    if set(resource_of.values()) - {service.resource}:  # the line file says now that it happens elsewhere
-        release(conn, appointment.id, resource_of)
-        resource_of = {}
+    has = cells_of(appointment.starts_at, appointment.ends_at)
+    if appointment.resource != service.resource:  # the line file says now that it happens elsewhere
+        release(conn, taking.line, appointment.resource, appointment.id, has)
+        has = []
     # What it has already, it keeps: first the new cells, then the old ones are let go, so two people who move
     # towards each other never wait for each other.
     wanted = cells_of(starts, ends)
-    sit(conn, ctx, taking, [cell for cell in wanted if cell not in resource_of], starts)
-    release(conn, appointment.id, resource_of.keys() - set(wanted))
+    sit(conn, ctx, taking, [cell for cell in wanted if cell not in has], starts)
+    release(conn, taking.line, service.resource, appointment.id, set(has) - set(wanted))
     conn.execute(
         MOVE,
         {
@@ -133,7 +132,8 @@ def call_off(conn: Conn, ctx: ActionContext, appointment_id: str) -> str:
     if appointment.state == CANCELLED:
         return f"{label(appointment)} was cancelled before; nothing was changed."
     must_be_upcoming(appointment, ctx)
-    release(conn, appointment.id, held(conn, appointment.id))
+    has = cells_of(appointment.starts_at, appointment.ends_at)
+    release(conn, appointment.line, appointment.resource, appointment.id, has)
     conn.execute(CANCEL, {"id_": appointment.id, "changed_at": ctx.now})
     return f"Cancelled: {label(appointment)} on {said(appointment.starts_at, zone_of(ctx))}."
 

@@ -91,14 +91,11 @@ def free_seats(conn: Conn, taking: Taking, wanted: list[datetime]) -> list[tuple
     return [(cell, next(n for n in range(1, taking.capacity + 1) if n not in taken[cell])) for cell in wanted]
 
 
-def held(conn: Conn, appointment_id: str) -> dict[datetime, str]:
-    """The cells an appointment holds, and of which resource."""
-    return {row.cell: row.resource for row in conn.execute(HELD, {"appointment_id": appointment_id})}
-
-
-def release(conn: Conn, appointment_id: str, freed: Collection[datetime]) -> None:
+def release(conn: Conn, line: str, resource: str, appointment_id: str, freed: Collection[datetime]) -> None:
+    """Let go of an appointment's seats in these cells."""
     if freed:
-        conn.execute(RELEASE, {"appointment_id": appointment_id, "freed": sorted(freed)})
+        place = {"line": line, "resource": resource}
+        conn.execute(RELEASE, place | {"appointment_id": appointment_id, "freed": sorted(freed)})
 
 
 def forget_past(conn: Conn, line: str, resource: str, now: datetime) -> None:
@@ -149,8 +146,9 @@ OWN_CELLS = select(cells.c.cell).where(
     IN_WINDOW,
     IS_OTHER,
 )
-HELD = select(cells.c.resource, cells.c.cell).where(cells.c.appointment_id == bindparam("appointment_id"))
 RELEASE = delete(cells).where(
-    cells.c.appointment_id == bindparam("appointment_id"), cells.c.cell.in_(bindparam("freed", expanding=True))
+    IS_PLACE,
+    cells.c.cell.in_(bindparam("freed", expanding=True)),
+    cells.c.appointment_id == bindparam("appointment_id"),
 )
 FORGET = delete(cells).where(IS_PLACE, cells.c.cell < bindparam("before"))

@@ -45,7 +45,7 @@ cells = Table(
     Column("resource", String(100), primary_key=True),
     Column("cell", UtcTime, primary_key=True),
     Column("seat", Integer, primary_key=True),  # 1 to the capacity
-    Column("appointment_id", ForeignKey("appointments.id"), nullable=False, index=True),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
     Column("contact_id", String(40), nullable=False),
     Column("service", String(100), nullable=False),
     UniqueConstraint("line", "contact_id", "service", "cell"),

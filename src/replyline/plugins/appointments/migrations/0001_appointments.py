@@ -49,7 +49,6 @@ def upgrade() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_appointment_cells_appointment_id"), "appointment_cells", ["appointment_id"], unique=False)
     op.create_table(
         "appointment_calls",
         sa.Column("line", sa.String(length=64), nullable=False),

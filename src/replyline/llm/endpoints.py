@@ -85,7 +85,7 @@ def compatible_model(name: str, client: FastAsyncOpenAI) -> Model:
         profile=OpenAIModelProfile(
             openai_chat_supports_max_completion_tokens=False, openai_supports_strict_tool_definition=False
         ),
-        settings=OpenAIChatModelSettings(temperature=0.2),
+        settings=None if reasons(name) else OpenAIChatModelSettings(temperature=0.2),
     )
 
 

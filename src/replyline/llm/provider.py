@@ -31,7 +31,6 @@ from replyline.llm.errors import ModelError, ModelFiltered, ModelRefused, ModelU
 from replyline.llm.messages import as_answer, as_messages
 from replyline.llm.prompt import Answer, Prompt, Tool
 
-
 # What the library trips over when a server's answer has the wrong shape.
 NONSENSE = (TypeError, AttributeError, ValueError, LookupError)
 

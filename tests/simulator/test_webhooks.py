@@ -69,7 +69,10 @@ async def test_every_webhook_is_signed(
     await ask(client.messages.create, to=ANA, from_=OURS, body="Hello", status_callback=f"{ours.url}/status{query}")
     await twilio.settle()
 
-    assert ours.at("/sms")[0].method == method
+    [arrived] = ours.at("/sms")
+    assert arrived.method == method
+    assert (arrived.query if method == "GET" else arrived.form)["Body"] == "¿Qué tal? 'quoted' & more"
+    assert ("tenant" in arrived.query) is bool(query)
     assert [webhook.method for webhook in ours.at("/status")] == ["POST", "POST"]
     assert len(ours.got) == 3
     assert all(is_valid(twilio, webhook) for webhook in ours.got)
@@ -103,6 +106,23 @@ async def test_a_status_callback_comes_at_each_step(twilio: SimulatedTwilio, our
     assert delivered.form["MessageStatus"] == "delivered"
     assert delivered.form["RawDlrDoneDate"] == "2603021800"
     assert delivered.query == {"text": "txt_1"}
+
+
+async def test_a_status_waits_until_the_one_before_it_was_told(
+    twilio: SimulatedTwilio, ours: OurServer, client: Client
+) -> None:
+    got_when_answered: list[int] = []
+
+    def answer() -> Response:
+        got_when_answered.append(len(ours.at("/status")))
+        return Response(status_code=204)
+
+    ours.takes["/status"], ours.answers["/status"] = 0.05, answer
+    await ask(client.messages.create, to=ANA, from_=OURS, body="Hello", status_callback=f"{ours.url}/status")
+    await twilio.settle()
+
+    assert got_when_answered == [1, 2]
+    assert twilio.alerts == []
 
 
 async def test_a_service_chooses_the_sender_after_it_has_accepted(

@@ -293,3 +293,34 @@ async def test_a_key_goes_only_where_it_was_given_for(server: OpenAIServer, monk
     assert without["Authorization"] == "Bearer none"
     assert given["Authorization"] == "Bearer key-for-this"
     assert not [name for name in {**without, **given} if name.lower() in ("openai-organization", "openai-project")]
+
+
+async def test_responses_are_asked_for_as_openai_recommends(server: OpenAIServer) -> None:
+    server.brain = lambda asked: Reply(text="OK")
+    await say(built(server, "openai:gpt-6-luna", cache_key="line-1"), HELLO, tools=TOOLS)
+    body = server.asked[0].body
+    assert body["store"] is False
+    assert body["reasoning"]["effort"] == "low"
+    assert body["text"] == {"verbosity": "low"}
+    assert body["prompt_cache_key"] == "line-1"
+    assert body["parallel_tool_calls"] is False
+    assert body["max_output_tokens"] == 1000
+    assert all(tool["strict"] for tool in server.asked[0].tools.values())
+
+
+async def test_tools_on_chat_completions_go_without_reasoning(server: OpenAIServer) -> None:
+    server.brain = lambda asked: Reply(text="OK")
+    await say(built(server, "openai-chat:gpt-6-luna"), HELLO, tools=TOOLS)
+    assert server.asked[0].body["reasoning_effort"] == "none"
+
+
+async def test_the_beginning_of_a_prompt_keeps_its_bytes(server: OpenAIServer) -> None:
+    model = built(server, RESPONSES)
+    turns = [Said(by="contact", text="Hi"), Record(data=Gym().contact_record()), HELLO]
+    first = await ask(model, instructions="Be kind.", turns=turns, tools=TOOLS)
+    result = Result(call_id=first.calls[0].id, name=first.calls[0].name, output="Booked.")
+    await ask(model, instructions="Be kind.", turns=[*turns, Answered(message=first.message), result], tools=TOOLS)
+    await model.close()
+    before, after = (json.dumps(asked.body["input"]) for asked in server.asked)
+    assert after.startswith(before.removesuffix("]"))
+    assert server.asked[0].body["tools"] == server.asked[1].body["tools"]

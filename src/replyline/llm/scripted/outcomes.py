@@ -29,8 +29,10 @@ PLACES = re.compile(r" \(\d+ (?:of \d+ )?(?:places?|spots?)[^)]*\)")
 
 def outcome(step: Do, output: str) -> str:
     """What became of an action, for the person."""
-    if not is_done(output, step.at):
+    if FAILED.search(output):
         return refused(step, output)
+    if not confirms(output, step.at):
+        return relayed(output)
     match step.tool:
         case "schedule_appointment" if step.at:
             return f"You're booked for {step.service} on {wording.say_when(step.at)}. See you then!"
@@ -42,10 +44,8 @@ def outcome(step: Do, output: str) -> str:
             return relayed(output)
 
 
-def is_done(output: str, at: datetime | None) -> bool:
-    """Whether the action says that it did what was asked. In doubt it did not."""
-    if FAILED.search(output):
-        return False
+def confirms(output: str, at: datetime | None) -> bool:
+    """Whether the action names the very moment it was asked for. In doubt its own words are passed on."""
     return at is None or f"{at:%Y-%m-%dT%H:%M}" in output
 
 

@@ -57,7 +57,8 @@ WORDS: dict[Intent, tuple[str, ...]] = {
     ),
     Intent.MOVE: (
         r"\b(?:move|mov|resched\w*|change|push|switch|postpone|bump|shift|swap|delay)\b",
-        r"\b(?:make|do) it (?:at |for )?(?:\d|later|earlier)|\bbring it (?:forward|back)|\bcome (?:later|earlier)\b|\b(?:hours?|hrs?|min\w*) (?:later|earlier)\b|\binstead\b",
+        r"\b(?:make|do) it (?:at |for )?(?:\d|later|earlier)|\bbring it (?:forward|back)",
+        r"\bcome (?:later|earlier)\b|\b(?:hours?|hrs?|min\w*) (?:later|earlier)\b|\binstead\b",
     ),
     Intent.CANCEL: (
         r"\bcanc[el]{1,3}(?:ing|ation)?\b|\bcall (?:it )?off\b|\b(?:drop|delete|remove) (?:my|it|the)\b",

@@ -38,7 +38,7 @@ def outcome(step: Do, output: str) -> str:
             return f"You're booked for {step.service} on {wording.say_when(step.at)}. See you then!"
         case "update_appointment" if step.at:
             return f"Done, I moved {step.service} to {wording.say_when(step.at)}. See you then!"
-        case "cancel_appointment":
+        case "cancel_appointment" if "cancel" in output.lower():
             return f"Done, {step.service} is canceled."
         case _:
             return relayed(output)

@@ -39,10 +39,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield databases.sqlite_database(tmp_path)
         return
-    try:
-        postgres_server.server_url()
-    except postgres_server.NoPostgres as none:
-        pytest.skip(f"PostgreSQL: {none}")
+    databases.need_postgres()
     with databases.postgres_database() as url:
         yield url
 

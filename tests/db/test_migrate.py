@@ -12,8 +12,7 @@ from sqlalchemy import Connection, inspect
 from replyline.db import SchemaTooNew, SchemaTooOld, open_db
 from replyline.db.migrate import OURS, Migrations, check, migrate
 from replyline.db.tables import metadata
-from tests.support.databases import empty_postgres_database, only_on_sqlite
-from tests.support.postgres_server import NoPostgres, server_url
+from tests.support.databases import empty_postgres_database, need_postgres, only_on_sqlite
 
 PLUGIN = """
 import sqlalchemy as sa
@@ -36,10 +35,7 @@ def empty_url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/replyline.db"
         return
-    try:
-        server_url()
-    except NoPostgres as none:
-        pytest.skip(f"PostgreSQL: {none}")
+    need_postgres()
     with empty_postgres_database() as url:
         yield url
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from replyline.db.migrate import migrate
-from tests.support.postgres_server import RUN_FOLDER, server_url
+from tests.support.postgres_server import RUN_FOLDER, NoPostgres, server_url
 
 # For the few promises that only one engine can make; every other storage test runs on both.
 only_on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -49,6 +49,14 @@ def sqlite_database(folder: Path) -> str:
     file = folder / "replyline.db"
     shutil.copyfile(sqlite_template(), file)
     return f"sqlite:///{file}"
+
+
+def need_postgres() -> None:
+    """Leave the test out when there is no PostgreSQL."""
+    try:
+        server_url()
+    except NoPostgres as none:
+        pytest.skip(f"needs PostgreSQL: {none}")
 
 
 @cache

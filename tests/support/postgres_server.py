@@ -29,6 +29,16 @@ OPTIONS = {
     "deadlock_timeout": "100ms",
 }
 
+# Where distributions put what is not in PATH: Debian, Red Hat, a build from source, a bundle, Homebrew.
+PLACES = [
+    ("/usr/lib/postgresql", "*/bin"),
+    ("/usr", "pgsql-*/bin"),
+    ("/usr/local/pgsql", "bin"),
+    ("/opt", "*postgres*/bin"),
+    ("/opt", "*postgres*/*/bin"),
+    ("/opt/homebrew/opt", "postgresql*/bin"),
+]
+
 
 class NoPostgres(Exception):
     """There is no PostgreSQL to test on; the text says why."""
@@ -126,14 +136,7 @@ def exists(user: str) -> bool:
 
 def binary(name: str) -> Path:
     """A program of the newest PostgreSQL on this machine."""
-    places = [
-        *Path("/usr/lib/postgresql").glob("*/bin"),
-        *Path("/opt").glob("*postgres*/bin"),
-        *Path("/opt").glob("*postgres*/*/bin"),
-        *Path("/usr").glob("pgsql-*/bin"),
-        *Path("/usr/local/pgsql").glob("bin"),
-        *Path("/opt/homebrew/opt").glob("postgresql*/bin"),
-    ]
+    places = [place for root, pattern in PLACES for place in Path(root).glob(pattern)]
     for place in sorted(places, key=version_in, reverse=True):
         if (place / name).exists() and (place / "postgres").exists():
             return place / name

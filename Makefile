@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-all lint types bench lock clean help
+.PHONY: demo test lint types bench lock clean help
 
 help:  ## what can be asked of make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -13,8 +13,8 @@ help:  ## what can be asked of make
 demo: $(VENV)/.installed  ## set everything up, start the example gym and print the address of its simulated phone
 	@$(BIN)/replyline demo
 
-test: $(VENV)/.installed-dev  ## run everything this machine can run, and say what was left out and why
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/.installed-dev  ## run everything this machine can run, and say what was left out and why (ARGS="-k stop" for less)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev types  ## formatting, style and the import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
@@ -33,9 +33,15 @@ clean:  ## remove what make has made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache
 
 $(UV):
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; Replyline needs Python 3.11 or later. Run make with PYTHON=python3.12, say." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("Replyline needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Run make with PYTHON=python3.12, say.") if sys.version_info < (3, 11) else None'
-	@$(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then ln -sf "$$(command -v uv)" $(UV); else $(BIN)/pip install --quiet uv; fi
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && ln -sf "$$(command -v uv)" $(UV); \
+	elif $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check uv; \
+	else \
+		echo "This Python cannot make virtual environments: install the package python3-venv (Debian, Ubuntu) or uv, then run make again." >&2; exit 1; \
+	fi
 
 $(VENV)/.installed: requirements/run.txt pyproject.toml | $(UV)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/run.txt

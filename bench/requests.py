@@ -1,7 +1,6 @@
 """Webhooks as Twilio sends them: nineteen fields, each signed, each of another MessageSid."""
 
-from collections.abc import Iterator
-from itertools import count
+import os
 from urllib.parse import quote_plus
 
 from replyline.twilio.signature import sign
@@ -14,17 +13,9 @@ OUR_NUMBER = "+14155550100"
 PHONES = [f"+1212555{n:04d}" for n in range(1000)]
 BODY = "Can I come to yoga tomorrow at 6pm?"
 
-_numbers = count(1)
-
-
 def signed_requests(how_many: int) -> list[bytes]:
     """HTTP requests that are ready to be written to a socket; the phones take turns."""
-    return [one_request(sid, PHONES[n % len(PHONES)]) for n, sid in zip(range(how_many), sids(), strict=False)]
-
-
-def sids() -> Iterator[str]:
-    for n in _numbers:
-        yield f"SM{n:032x}"
+    return [one_request(f"SM{os.urandom(16).hex()}", PHONES[n % len(PHONES)]) for n in range(how_many)]
 
 
 def one_request(sid: str, phone: str) -> bytes:

@@ -5,6 +5,7 @@ more lines it ends.
 """
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -41,6 +42,7 @@ async def serve(given: argparse.Namespace) -> None:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(server_config(web(given)))
+    gc.freeze()  # as the real application does at its start
     threading.Thread(target=answer_parent, args=(server,), daemon=True).start()
     print(listening.getsockname()[1], flush=True)
     await server.serve(sockets=[listening])

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
-from replyline.db import SchemaTooNew, SchemaTooOld, open_db
+from replyline.db import DatabaseDown, SchemaTooNew, SchemaTooOld, open_db
 from replyline.db.migrate import OURS, Migrations, check, migrate
 from replyline.db.tables import metadata
 from tests.support.databases import empty_postgres_database, need_postgres, only_on_sqlite
@@ -165,3 +165,8 @@ def test_the_check_of_a_start_does_without_alembic(database_url):
         "assert 'alembic' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, database_url], check=True, timeout=60)
+
+
+def test_a_database_that_cannot_be_opened_is_said_so_in_a_sentence():
+    with pytest.raises(DatabaseDown, match="The database cannot be opened"):
+        check("postgresql://nobody@/nothing?host=/nonexistent")

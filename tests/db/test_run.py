@@ -173,6 +173,12 @@ def test_a_url_of_another_engine_is_refused_by_name():
         open_db("mysql://localhost/x")
 
 
+def test_the_short_name_that_many_hosts_give_postgresql_is_understood():
+    db = open_db("postgres://nobody@/nothing?host=/nonexistent")
+    assert db.engine_name == "postgresql"
+    db.close_blocking()
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(ReplylineError, match=r"no folder .*nowhere"):
         open_db(f"sqlite:///{tmp_path}/nowhere/replyline.db")

@@ -112,3 +112,15 @@ def cut_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """A PostgreSQL database that has ended every connection and takes no new ones."""
+    name = make_url(url).database
+    command(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    command(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        command(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -23,7 +23,7 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else micros(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+        return None if value is None else from_micros(value)
 
 
 def micros(moment: datetime) -> int:
@@ -31,6 +31,11 @@ def micros(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError("A time without a zone cannot be stored; use an aware datetime.")
     return round(moment.timestamp() * 1_000_000)
+
+
+def from_micros(stored: int) -> datetime:
+    """The aware datetime behind `micros`."""
+    return datetime.fromtimestamp(stored / 1_000_000, UTC)
 
 
 # A row whose columns the reader knows and the type checker need not.

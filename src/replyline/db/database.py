@@ -2,7 +2,8 @@
 
 `await db.run(fn, *args)` calls `fn(conn, *args)` in one transaction. `await db.gather(fn, item)` collects the items
 that wait for the same `fn` and calls `fn(conn, items)` once. No await can happen inside a transaction, because the
-function is not a coroutine.
+function is not a coroutine. It does nothing but ask the database: after a deadlock or a lost connection it is called
+again, and what it did the first time is gone.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class Db:
 
     def __init__(self, url: str, transactor: Transactor) -> None:
         self.url = url
-        self.engine_name = make_url(url).get_backend_name()
+        self.engine_name = backend_of(url)
         self._transactor = transactor
         self._waiting: deque[Unit] = deque()
         self._ready = threading.Condition(threading.Lock())
@@ -171,6 +172,8 @@ def open_db(url: str) -> Db:
 def backend_of(url: str) -> str:
     """`sqlite` or `postgresql`. Raises `ReplylineError` for anything else."""
     backend = make_url(url).get_backend_name()
+    if backend == "postgres":  # what many hosts write
+        return "postgresql"
     if backend not in {"sqlite", "postgresql"}:
         raise ReplylineError(
             f"REPLYLINE_DATABASE_URL starts with {backend}, which Replyline cannot use; "

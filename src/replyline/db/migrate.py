@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, Transaction, inspect
 from sqlalchemy.exc import DBAPIError
 
 from replyline.db.database import backend_of
@@ -74,7 +74,7 @@ def one_at_a_time(url: str) -> Iterator[Connection]:
         if is_sqlite:
             # A table that is changed by copying must not take the rows that point at it along.
             raw(conn).execute("PRAGMA foreign_keys=OFF")
-        with conn.begin():
+        with begun(conn):
             if not is_sqlite:
                 conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             yield conn
@@ -85,6 +85,13 @@ def connected(engine: Engine) -> Connection:
         return engine.connect()
     except DBAPIError as error:
         raise DatabaseDown(f"The database cannot be opened: {plain(error)}") from error
+
+
+def begun(conn: Connection) -> Transaction:
+    try:
+        return conn.begin()
+    except DBAPIError as error:
+        raise DatabaseDown(f"The database is in use by another process: {plain(error)}") from error
 
 
 def found_in(conn: Connection, migrations: Migrations) -> str | None:

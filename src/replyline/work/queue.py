@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -26,11 +27,10 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy import type_coerce as as_type
-from sqlalchemy.dialects import postgresql, sqlite
 
 from replyline.db import wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import UtcTime, micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import work
 from replyline.errors import ReplylineError
 
@@ -90,8 +90,10 @@ def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
         return
     newest = {(a.kind, a.key): a for a in arms}
     # The keys in one order everywhere, so that two transactions cannot wait for each other's rows.
-    rows = [arm_row(newest[key]) for key in sorted(newest)]
-    conn.execute(ARM_POSTGRES if is_postgres(conn) else ARM_SQLITE, rows)
+    for within, some in groupby([newest[key] for key in sorted(newest)], key=lambda a: a.within):
+        # A thousand years stands for "no limit": a number compares the same way on both engines, a null does not.
+        patience = (within or timedelta(days=365_000)) // timedelta(microseconds=1)
+        ARM(conn, [arm_row(a) for a in some], patience, patience)
     for kind in {a.kind for a in arms}:
         wake(conn, topic_of(kind))
 
@@ -184,20 +186,11 @@ def topic_of(kind: str) -> str:
     return f"work.{kind}"
 
 
-def arm_row(a: Arm) -> dict[str, object]:
+def arm_row(a: Arm) -> tuple[object, ...]:
     if a.priority not in PRIORITIES:
         raise ValueError(f"Work has one of the priorities {PRIORITIES}, not {a.priority}.")
-    # A thousand years stands for "no limit": a number compares the same way on both engines, a null does not.
-    within = a.within if a.within is not None else timedelta(days=365_000)
-    return {
-        "kind": a.kind,
-        "key": a.key,
-        "lane": a.lane,
-        "priority": a.priority,
-        "since": a.now,
-        "due": min(a.due, a.now + within),
-        "within": within // timedelta(microseconds=1),
-    }
+    due = a.due if a.within is None else min(a.due, a.now + a.within)
+    return a.kind, a.key, a.lane, a.priority, micros(a.now), micros(due)
 
 
 def holder(job: Claimed) -> dict[str, object]:
@@ -216,25 +209,21 @@ def is_postgres(conn: Connection) -> bool:
     return conn.dialect.name == "postgresql"
 
 
-def arming(insert: Any) -> Any:
-    """The upsert behind `arm`, in one engine's dialect."""
-    statement = insert.values({name: bindparam(name) for name in ("kind", "key", "lane", "priority", "since", "due")})
-    new = as_type(statement.excluded.due, BigInteger)
-    cap = as_type(work.c.since, BigInteger) + bindparam("within", type_=BigInteger)
-    is_held = work.c.owner.is_not(None)
-    return statement.on_conflict_do_update(
-        index_elements=["kind", "key"],
-        set_={
-            "due": case((is_held, as_type(work.c.due, BigInteger)), (new < cap, new), else_=cap),
-            "again": case((is_held, statement.excluded.due), else_=None),
-            "priority": statement.excluded.priority,
-            "lane": statement.excluded.lane,
-        },
-    )
-
-
-ARM_POSTGRES = arming(postgresql.insert(work))
-ARM_SQLITE = arming(sqlite.insert(work))
+ARM = SetStatement(
+    """
+    INSERT INTO work (kind, key, lane, priority, since, due) {rows}
+    ON CONFLICT (kind, key) DO UPDATE SET
+        due = CASE
+            WHEN work.owner IS NOT NULL THEN work.due
+            WHEN excluded.due < work.since + {value} THEN excluded.due
+            ELSE work.since + {value}
+        END,
+        again = CASE WHEN work.owner IS NOT NULL THEN excluded.due END,
+        priority = excluded.priority,
+        lane = excluded.lane
+    """,
+    [work.c.kind, work.c.key, work.c.lane, work.c.priority, work.c.since, work.c.due],
+)
 
 
 @cache

@@ -78,7 +78,11 @@ class PhoneStream:
     def _woken(self) -> Any:
         """An event that is set whenever something may have changed: in the rows, at Twilio, or the server stops."""
         woken, loop = asyncio.Event(), asyncio.get_running_loop()
-        stop_listening = self._db.listen(CHANGE, lambda: loop.call_soon_threadsafe(woken.set))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(woken.set)  # a commit wakes us on a database thread
+
+        stop_listening = self._db.listen(CHANGE, wake)
         stop_watching = self._handsets.on_change(woken.set)
         watching = asyncio.ensure_future(self._wake_when_stopping(woken))
         try:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from replyline.db.columns import AnyRow
 from replyline.db.tables import conversations, delivery_reports, media, opt_outs, steps, texts, turns, work
 from replyline.outbound import queue
+from replyline.simulator.trail_exchange import exchange_of
 from replyline.simulator.trail_records import Exchange, OptOut, Rows, millis
-from replyline.simulator.trail_words import exchange_of
 from replyline.turns import schedule
 
 TEXTS_EACH = 4  # texts read for each exchange that is wanted; most have two

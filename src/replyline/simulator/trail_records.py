@@ -112,3 +112,7 @@ class Rows:
 
 def millis(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
+
+
+def since(began: datetime, moment: datetime) -> int:
+    return millis(moment) - millis(began)

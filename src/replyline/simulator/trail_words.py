@@ -1,7 +1,7 @@
 """A trail in words: from the rows of an exchange to the moments people read."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,11 @@ from replyline.conversations.delivery import Status, from_twilio
 from replyline.db.columns import AnyRow
 from replyline.outbound import queue
 from replyline.rules.facts import Purpose
-from replyline.simulator.trail_records import Exchange, Figures, Moment, Picture, Rows, Said, Tone, millis
+from replyline.simulator.trail_records import Moment, Rows, Tone, since
 from replyline.turns import schedule
 from replyline.turns.states import StepKind, StepState, TurnState
 from replyline.twilio.errors import meaning_of
 
-ARRIVED = (Status.DELIVERED,)
 NEVER_SENT = {
     Status.REFUSED: "Refused",
     Status.CANCELED: "Canceled",
@@ -34,53 +33,6 @@ QUEUED = {
 }
 
 
-def exchange_of(phone: str, rows: Rows) -> Exchange:
-    """What happened between a person's texts and the replies to them, as far as it has come."""
-    state, tone = state_of(rows)
-    first = rows.inbound[0] if rows.inbound else rows.outbound[0]
-    return Exchange(
-        id=first.id,
-        phone=phone,
-        began_at=millis(rows.began_at),
-        state=state,
-        tone=tone,
-        texts=tuple(said(row, rows) for row in rows.inbound),
-        replies=tuple(said(row, rows) for row in rows.outbound),
-        moments=tuple(in_order(moments_of(rows))),
-        figures=figures_of(rows),
-    )
-
-
-def state_of(rows: Rows) -> tuple[str, Tone]:
-    """Where the exchange as a whole is."""
-    turn, statuses = rows.turn, {Status(row.status) for row in rows.outbound}
-    if turn is not None and turn.state == TurnState.WAITING:
-        return "a person decides", Tone.HELD
-    if statuses & {Status.UNDELIVERED, *NEVER_SENT} - {Status.CANCELED}:
-        return next(s.value for s in [Status.UNDELIVERED, *NEVER_SENT] if s in statuses), Tone.BAD
-    if Status.UNKNOWN in statuses:
-        return "in doubt", Tone.HELD
-    if any(row.status == Status.QUEUED and row.why for row in rows.outbound):
-        return "held", Tone.HELD
-    if turn is not None and turn.state == TurnState.RUNNING:
-        return ("trying again", Tone.HELD) if turn.why else ("working", Tone.BUSY)
-    if turn is not None and turn.state == TurnState.FAILED:
-        return "fallback text", Tone.BAD
-    for status, tone in ((Status.QUEUED, Tone.BUSY), (Status.SENDING, Tone.BUSY), (Status.SENT, Tone.PLAIN)):
-        if status in statuses:
-            return status.value, tone
-    if statuses:
-        return (Status.DELIVERED.value, Tone.GOOD) if Status.DELIVERED in statuses else ("canceled", Tone.PLAIN)
-    return state_without_reply(rows)
-
-
-def state_without_reply(rows: Rows) -> tuple[str, Tone]:
-    row = rows.inbound[0]
-    if row.handled_at is None and rows.turn is None:
-        return "waiting for more", Tone.BUSY
-    return ("heeded", Tone.GOOD) if heard_as(row) else ("not answered", Tone.PLAIN)
-
-
 def moments_of(rows: Rows) -> Iterator[Moment]:
     began = rows.began_at
     for row in rows.inbound:
@@ -95,26 +47,17 @@ def moments_of(rows: Rows) -> Iterator[Moment]:
         yield from departure(row, rows, began)
 
 
-def in_order(moments: Iterator[Moment]) -> list[Moment]:
-    """By time; a moment whose time is not known stays behind the one it follows."""
-    placed: list[tuple[int, Moment]] = []
-    last = 0
-    for moment in moments:
-        last = moment.after if moment.after is not None else last
-        placed.append((last, moment))
-    return [moment for _, moment in sorted(placed, key=lambda each: each[0])]
-
-
 def arrival(row: AnyRow, rows: Rows, began: datetime) -> Iterator[Moment]:
     """The webhook, and what was made of the text."""
     after = since(began, row.created_at)
     keyword = heard_as(row)
-    note = "Signature checked, stored"
-    yield Moment(kind="webhook", title="Webhook", note=f"{note}.", after=after, sid=row.sid, tone=Tone.GOOD)
+    which = f"“{shortened(row.body)}”: signature" if len(rows.inbound) > 1 and row.body else "Signature"
+    note = f"{which} checked, stored."
+    yield Moment(kind="webhook", title="Webhook", note=note, after=after, sid=row.sid, tone=Tone.GOOD)
     for attached in rows.media.get(row.id, []):
         yield picture_moment(attached)
     if keyword:
-        answered = "" if rows.outbound else " Twilio's own list sends the answer."
+        answered = "" if rows.outbound else " Any answer comes from Twilio itself."
         yield Moment(
             kind="keyword",
             title=f"Heard as {keyword.upper()}",
@@ -304,52 +247,10 @@ def size_of(row: AnyRow) -> str:
     return f"{segments} segment{'' if segments == 1 else 's'} · {row.encoding} · {len(row.body)} characters"
 
 
-def figures_of(rows: Rows) -> Figures:
-    began, models = rows.began_at, [row for row in rows.steps if row.kind == StepKind.MODEL]
-    costs = [row.cost_micros for row in models]
-    delivered = [
-        report.received_at
-        for row in rows.outbound
-        for report in rows.reports.get(row.id, [])
-        if from_twilio(report.status) in ARRIVED
-    ]
-    return Figures(
-        answered_after=since(began, rows.outbound[0].created_at) if rows.inbound and rows.outbound else None,
-        delivered_after=since(began, max(delivered)) if delivered else None,
-        segments=sum(row.segments or 0 for row in rows.outbound),
-        encodings=tuple(dict.fromkeys(row.encoding for row in rows.outbound if row.encoding)),
-        characters=sum(len(row.body) for row in rows.outbound),
-        models=tuple(dict.fromkeys(row.model or row.name for row in models)),
-        input_tokens=sum(row.input_tokens or 0 for row in models),
-        output_tokens=sum(row.output_tokens or 0 for row in models),
-        model_cost_micros=None if None in costs else sum(costs),
-        is_billed=any(row.sid for row in rows.outbound),
-    )
-
-
-def said(row: AnyRow, rows: Rows) -> Said:
-    known: Sequence[Any] = [{"url": m.url, "content_type": m.content_type} for m in rows.media.get(row.id, [])]
-    return Said(
-        id=row.id,
-        sid=row.sid,
-        is_inbound=row.is_inbound,
-        body=row.body,
-        pictures=tuple(
-            Picture(url=each["url"], content_type=each.get("content_type", "")) for each in known or row.media or []
-        ),
-        status=row.status,
-        at=millis(row.created_at),
-    )
-
-
 def heard_as(row: AnyRow) -> str | None:
     """The keyword that `receive` heard in a text."""
     why: str = row.why or ""
     return why.removeprefix("heard as ") if row.turn_id is None and why.startswith("heard as ") else None
-
-
-def since(began: datetime, moment: datetime) -> int:
-    return millis(moment) - millis(began)
 
 
 def span(milliseconds: int) -> str:
@@ -366,3 +267,7 @@ def dollars(micros: int) -> str:
 def sentence(words: str | None) -> str:
     words = (words or "").strip()
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) or not words else ".")
+
+
+def shortened(words: str) -> str:
+    return words if len(words) <= 32 else f"{words[:30].rstrip()}…"

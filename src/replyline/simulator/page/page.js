@@ -128,7 +128,8 @@ function drawText(text, at, texts) {
   row.append(make("span", "hidden", text.is_mine ? "You: " : `${line.name}: `));
   for (const address of text.pictures) row.append(drawPicture(address));
   if (text.body) row.append(make("div", "bubble", text.body));
-  if (isLast || text.note || text.state === "not answered") row.append(drawMeta(text));
+  const isLastOfMinute = !after || clock(after.at) !== clock(text.at);
+  if (isLastOfMinute || (isLast && text.is_mine) || text.note) row.append(drawMeta(text, isLastOfMinute));
   const isNewTime = before === undefined || text.at - before.at > NEW_TIME;
   return isNewTime ? [make("li", "day", dayAndTime(text.at)), row] : [row];
 }
@@ -142,15 +143,16 @@ function drawPicture(address) {
   return frame;
 }
 
-const TICKS = { "with Twilio": "M1.5 5.5 4.5 8.5 10.5 1.5", answered: "M1.5 5.5 4.5 8.5 10.5 1.5M7 8l.5.5L13.500 1.5" };
+const TICKS = { "with Twilio": "M2 5.5 4.8 8.3 10 2", answered: "M1 5.5 3.8 8.3 9 2M7 7.4l.9.9L13.1 2" };
 const STATES = {
   "with Twilio": "Sent: Twilio has it",
   answered: "Delivered: the server has it",
   "not answered": "Not delivered: the server did not take it",
 };
 
-function drawMeta(text) {
-  const meta = make("div", "meta", text.note ? `${clock(text.at)} · ${text.note}` : clock(text.at));
+function drawMeta(text, hasTime) {
+  const words = [hasTime ? clock(text.at) : "", text.note].filter(Boolean).join(" · ");
+  const meta = make("div", "meta", words);
   if (!text.is_mine || !text.state) return meta;
   meta.title = STATES[text.state];
   meta.classList.toggle("seen", text.state === "answered");
@@ -357,7 +359,7 @@ function drawOptOut() {
   find("opted-out").hidden = !optedOut;
   if (optedOut) {
     const who = showsAll ? `${spoken(current)} has opted out` : "Opted out";
-    find("opted-out").textContent = `${who} since ${dayAndTime(optedOut.since)}. Nothing is sent to this phone; START reopens the line.`;
+    find("opted-out").textContent = `${who} since ${dayAndTime(optedOut.since).replace(/^T/, "t")}. Nothing is sent to this phone; START reopens the line.`;
   }
 }
 
@@ -395,7 +397,7 @@ function drawSummary(exchange) {
   const brief = exchange.figures.answered_after === null ? "" : `answered in ${span(exchange.figures.answered_after)}`;
   const state = make("span", "state", exchange.state);
   state.dataset.tone = exchange.tone;
-  return [said, make("span", "brief", brief), state];
+  return [said, make("span", "brief", brief), state, make("span", "chevron")];
 }
 
 function wordsOf(text) {
@@ -410,13 +412,13 @@ function drawMoment(moment) {
   row.dataset.kind = moment.kind;
   const what = make("div", "what");
   what.append(make("b", "", moment.title), make("span", "note", moment.note));
-  if (moment.code) what.append(make("div", moment.kind === "queued" ? "code words" : "code", moment.code));
   row.append(
     make("span", "after", moment.after === null ? "" : span(moment.after)),
     make("span", "dot"),
     what,
     make("span", "took", moment.took === null ? "" : `took ${span(moment.took)}`),
   );
+  if (moment.code) row.append(make("div", moment.kind === "queued" ? "code words" : "code", moment.code));
   return row;
 }
 
@@ -427,7 +429,6 @@ function drawFigures(figures) {
     item.append(make("b", "", value));
     row.append(item);
   };
-  if (figures.answered_after !== null) say("Answered in", span(figures.answered_after));
   if (figures.delivered_after !== null) say("On the phone in", span(figures.delivered_after));
   if (figures.segments) say("Segments", `${figures.segments} × ${figures.encodings.join(", ")}`);
   if (figures.models.length) say("Model", modelCost(figures));

@@ -92,6 +92,12 @@ async def test_the_first_arming_is_within_the_cap_too(table, clock):
     assert keys(await table.claim()) == ["ana"]
 
 
+async def test_a_cap_of_nothing_means_at_once(table, clock):
+    await table.arm("ana")
+    await table.arm("ana", after=60 * SECOND, within=timedelta())
+    assert keys(await table.claim()) == ["ana"]
+
+
 async def test_of_many_armed_at_once_each_has_its_row_and_the_last_of_a_key_counts(table, db, clock):
     now = clock.now()
     arms = [Arm(kind="turn", key=f"k{n % 300}", due=now + n * SECOND, now=now) for n in range(600)]

@@ -92,7 +92,7 @@ def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
     # The keys in one order everywhere, so that two transactions cannot wait for each other's rows.
     for within, some in groupby([newest[key] for key in sorted(newest)], key=lambda a: a.within):
         # A thousand years stands for "no limit": a number compares the same way on both engines, a null does not.
-        patience = (within or timedelta(days=365_000)) // timedelta(microseconds=1)
+        patience = (timedelta(days=365_000) if within is None else within) // timedelta(microseconds=1)
         ARM(conn, [arm_row(a) for a in some], patience, patience)
     for kind in {a.kind for a in arms}:
         wake(conn, topic_of(kind))

@@ -1,7 +1,6 @@
 """Measures Replyline beside a bare server, all in one run: `python -m bench`, with `--write` into docs/performance.md."""
 
 import argparse
-import asyncio
 import contextlib
 import tempfile
 from pathlib import Path

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy import make_url
+from tests.support import postgres_server
 
 from replyline.db import open_db
 from replyline.db.migrate import migrate
-from tests.support import postgres_server
 
 LOCAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 SAFE = {
@@ -37,7 +37,9 @@ class Database:
         """How many rows a table has."""
         db = open_db(self.url)
         try:
-            found: int = db.run_blocking(lambda conn: conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+            found: int = db.run_blocking(
+                lambda conn: conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+            )
             return found
         finally:
             db.close_blocking()
@@ -89,7 +91,9 @@ class Postgres:
 
     def about(self) -> str:
         """Version and durability, as the server itself says."""
-        version, fsync, commit = (self._ask(f"SHOW {each}") for each in ("server_version", "fsync", "synchronous_commit"))
+        version, fsync, commit = (
+            self._ask(f"SHOW {each}") for each in ("server_version", "fsync", "synchronous_commit")
+        )
         return f"PostgreSQL {version.split()[0]}, {self._which}, fsync={fsync}, synchronous_commit={commit}"
 
     def _ask(self, sql: str) -> str:

@@ -13,6 +13,7 @@ OUR_NUMBER = "+14155550100"
 PHONES = [f"+1212555{n:04d}" for n in range(1000)]
 BODY = "Can I come to yoga tomorrow at 6pm?"
 
+
 def signed_requests(how_many: int) -> list[bytes]:
     """HTTP requests that are ready to be written to a socket; the phones take turns."""
     return [one_request(f"SM{os.urandom(16).hex()}", PHONES[n % len(PHONES)]) for n in range(how_many)]

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status
 from replyline.conversations.text import InboundText
 from replyline.db import new_id
-from replyline.db.columns import UtcTime
+from replyline.db.columns import UtcTime, from_micros, micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import contacts, conversations, media, opt_outs, texts
 
 # A conversation is one phone and one address of ours, on one line.
@@ -45,20 +46,21 @@ def find_or_start(conn: Connection, keys: Iterable[Key], now: datetime) -> dict[
 
 
 def find(conn: Connection, keys: Sequence[Key]) -> dict[Key, Conversation]:
-    rows = conn.execute(FIND_CONVERSATIONS, {"keys": keys}).all()
-    return {
-        (r.line, r.phone, r.our_address): Conversation(
-            id=r.id,
-            contact_id=r.contact_id,
-            line=r.line,
-            phone=r.phone,
-            our_address=r.our_address,
-            rate_until=r.rate_until,
-            taken_over_by=r.taken_over_by,
-            has_opted_out=r.opted_out_since is not None,
+    found = {}
+    for id_, contact_id, line, phone, ours, rate_until, taken_over_by, opted_out_since in FIND_CONVERSATIONS(
+        conn, keys
+    ):
+        found[(line, phone, ours)] = Conversation(
+            id=id_,
+            contact_id=contact_id,
+            line=line,
+            phone=phone,
+            our_address=ours,
+            rate_until=None if rate_until is None else from_micros(rate_until),
+            taken_over_by=taken_over_by,
+            has_opted_out=opted_out_since is not None,
         )
-        for r in rows
-    }
+    return found
 
 
 def start(conn: Connection, keys: Sequence[Key], now: datetime) -> None:
@@ -89,8 +91,7 @@ def start(conn: Connection, keys: Sequence[Key], now: datetime) -> None:
 def add_inbound(conn: Connection, arrived: Sequence[tuple[InboundText, Conversation]]) -> dict[str, str]:
     """Store texts from phones. Gives our id by Twilio's for those that are new; a repeated one changes nothing."""
     rows = [inbound_row(text, conversation) for text, conversation in arrived]
-    added = conn.execute(if_new(conn, texts).returning(texts.c.sid, texts.c.id), rows).all()
-    new = {row.sid: row.id for row in added}
+    new: dict[str, str] = dict(ADD_INBOUND(conn, rows))
     attached = [
         {
             "id": new_id("med"),
@@ -117,26 +118,26 @@ def unique(arrived: Sequence[tuple[InboundText, Conversation]]) -> list[tuple[In
     return list(first.values())
 
 
-def inbound_row(text: InboundText, conversation: Conversation) -> dict[str, Any]:
-    pictures = [{"url": p.url, "content_type": p.content_type} for p in text.pictures]
-    return {
-        "id": new_id("txt"),
-        "line": conversation.line,
-        "conversation_id": conversation.id,
-        "is_inbound": True,
-        "sid": text.sid,
-        "phone": text.phone,
-        "our_address": text.our_address,
-        "messaging_service_sid": text.messaging_service_sid,
-        "body": text.body,
-        "media": pictures or None,
-        "segments": text.segments,
-        "status": Status.RECEIVED.value,
-        "status_at": text.received_at,
-        "created_at": text.received_at,
-        "opt_out_type": text.opt_out_type,
-        "fields": text.fields,
-    }
+def inbound_row(text: InboundText, conversation: Conversation) -> tuple[Any, ...]:
+    at = micros(text.received_at)
+    return (
+        new_id("txt"),
+        conversation.line,
+        conversation.id,
+        True,
+        text.sid,
+        text.phone,
+        text.our_address,
+        text.messaging_service_sid,
+        text.body,
+        [{"url": p.url, "content_type": p.content_type} for p in text.pictures] or None,
+        text.segments,
+        RECEIVED,
+        at,
+        at,
+        text.opt_out_type,
+        text.fields,
+    )
 
 
 def mark_handled(conn: Connection, text_ids: Sequence[str], now: datetime, *, why: str | None = None) -> None:
@@ -160,24 +161,40 @@ _IF_NEW = {
     for table in (contacts, conversations, texts, opt_outs)
 }
 
-FIND_CONVERSATIONS = (
-    select(
-        conversations.c.id,
-        conversations.c.contact_id,
-        conversations.c.line,
-        conversations.c.phone,
-        conversations.c.our_address,
-        conversations.c.rate_until,
-        conversations.c.taken_over_by,
-        opt_outs.c.since.label("opted_out_since"),
-    )
-    .outerjoin(opt_outs, and_(opt_outs.c.line == conversations.c.line, opt_outs.c.phone == conversations.c.phone))
-    .where(
-        tuple_(conversations.c.line, conversations.c.phone, conversations.c.our_address).in_(
-            bindparam("keys", expanding=True)
-        )
-    )
+FIND_CONVERSATIONS = SetStatement(
+    """
+    WITH wanted(line, phone, our_address) AS ({rows})
+    SELECT c.id, c.contact_id, c.line, c.phone, c.our_address, c.rate_until, c.taken_over_by, opt_outs.since
+    FROM wanted
+    JOIN conversations c ON c.line = wanted.line AND c.phone = wanted.phone AND c.our_address = wanted.our_address
+    LEFT JOIN opt_outs ON opt_outs.line = c.line AND opt_outs.phone = c.phone
+    """,
+    [conversations.c.line, conversations.c.phone, conversations.c.our_address],
 )
+INBOUND = [
+    texts.c.id,
+    texts.c.line,
+    texts.c.conversation_id,
+    texts.c.is_inbound,
+    texts.c.sid,
+    texts.c.phone,
+    texts.c.our_address,
+    texts.c.messaging_service_sid,
+    texts.c.body,
+    texts.c.media,
+    texts.c.segments,
+    texts.c.status,
+    texts.c.status_at,
+    texts.c.created_at,
+    texts.c.opt_out_type,
+    texts.c.fields,
+]
+ADD_INBOUND = SetStatement(
+    f"INSERT INTO texts ({', '.join(column.name for column in INBOUND)}) {{rows}} "
+    "ON CONFLICT DO NOTHING RETURNING sid, id",
+    INBOUND,
+)
+RECEIVED = Status.RECEIVED.value
 FIND_CONTACTS = select(contacts.c.id, contacts.c.line, contacts.c.phone).where(
     tuple_(contacts.c.line, contacts.c.phone).in_(bindparam("people", expanding=True))
 )

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from replyline.conversations import store
 from replyline.conversations.store import Conversation
 from replyline.conversations.text import InboundText
 from replyline.db import CHANGE, wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import conversations
 from replyline.inbound import media
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
@@ -163,7 +164,7 @@ def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversa
         used[conversation.id] = spoken_for + interval(line)
     arm_many(conn, list(turns.values()))
     last = {conversation.id: arrival.text.received_at for arrival, conversation in to_answer}
-    conn.execute(REMEMBER, [{"conversation_id": c, "at": last[c], "until": used[c]} for c in sorted(used)])
+    REMEMBER(conn, [(c, micros(last[c]), micros(used[c])) for c in sorted(used)])
 
 
 def interval(line: Line) -> timedelta:
@@ -174,8 +175,12 @@ def key_of(arrival: Arrival) -> store.Key:
     return arrival.line.key, arrival.text.phone, arrival.text.our_address
 
 
-REMEMBER = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("conversation_id"))
-    .values(last_inbound_at=bindparam("at", type_=UtcTime), rate_until=bindparam("until", type_=UtcTime))
+# No deadlock over these rows: whoever gets here holds the work rows of the same conversations.
+REMEMBER = SetStatement(
+    """
+    WITH heard(id, last_inbound_at, rate_until) AS ({rows})
+    UPDATE conversations SET last_inbound_at = heard.last_inbound_at, rate_until = heard.rate_until
+    FROM heard WHERE conversations.id = heard.id
+    """,
+    [conversations.c.id, conversations.c.last_inbound_at, conversations.c.rate_until],
 )

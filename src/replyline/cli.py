@@ -210,7 +210,7 @@ def serve_desk(where: str, host: str, port: int | None, **given: Any) -> None:
         def announce() -> None:
             click.echo(f"\n  {line.name} answers. Its phone: {url}/\n  {note}\n  Stop with Ctrl-C.\n")
 
-        run_server(server_config(desk.web), [listening], announce)
+        run_server(server_config(desk.web), [listening], announce, desk.stopping.set)
 
 
 async def play_script(path: Path) -> int:
@@ -277,7 +277,13 @@ def opened_db() -> Iterator[Any]:
         db.close_blocking()
 
 
-def run_server(config: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
+def run_server(
+    config: Any,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; `announce` once it listens, `stopping` before it waits for open connections."""
     import uvicorn
 
     class Announcing(uvicorn.Server):
@@ -285,6 +291,10 @@ def run_server(config: Any, sockets: list[socket.socket], announce: Callable[[],
             await super().startup(sockets=sockets)
             if self.started:
                 announce()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            stopping()
+            await super().shutdown(sockets=sockets)
 
     server = Announcing(config)
     asyncio_run(server.serve(sockets=sockets))

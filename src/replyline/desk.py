@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,7 +23,7 @@ from replyline.llm.ask import Model
 from replyline.plugins.line import Line
 from replyline.settings import Settings, read_settings
 from replyline.simulator import DeliveryTimes, SimulatedPhone, SimulatedTwilio
-from replyline.simulator.serve import InProcessServer
+from replyline.simulator.serve import DroppableProtocol, InProcessServer
 from replyline.simulator.simulated_twilio import ACCOUNT_SID
 from replyline.simulator.phone_page import phone_page_routes
 
@@ -39,6 +39,7 @@ class Desk:
     twilio: SimulatedTwilio
     web: Starlette
     url: str
+    stopping: asyncio.Event  # ends the pages' open streams, which a server that stops would wait for
     our_number: str = OUR_NUMBER
 
     def phone(self, number: str = "+12125550123") -> SimulatedPhone:
@@ -59,19 +60,26 @@ def make_desk(
     """Wire the server to a simulated Twilio at the same address. The database must have its tables."""
     clock = clock or SystemClock()
     token = settings.auth_tokens[0]
-    twilio = SimulatedTwilio(auth_tokens=(token,), clock=clock, url=f"{url}{TWILIO_AT}", delivery=delivery)
+    twilio = SimulatedTwilio(auth_token=token, clock=clock, url=f"{url}{TWILIO_AT}", delivery=delivery)
     # The fragment is what docs/guide/operations.md tells people to set: Twilio tries again before it calls the fallback.
-    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}#rc=2&rp=5xx,ct,rt", sms_fallback_url=f"{url}{FALLBACK}")
+    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}#rc=2&rp=5xx,ct,rt", fallback_url=f"{url}{FALLBACK}")
     app = wire(settings, line, model=model, clock=clock)
+    stopping = asyncio.Event()
     pages = phone_page_routes(
-        twilio=twilio, db=app.db, line=line, our_number=OUR_NUMBER, clock=clock, model_note=model_note
+        twilio=twilio,
+        db=app.db,
+        line=line,
+        our_number=OUR_NUMBER,
+        clock=clock,
+        model_note=model_note,
+        stopping=stopping,
     )
     web = app.web(
         Route("/", to_the_phone),
         Mount(TWILIO_AT, app=twilio.app),
         Mount("/simulator", routes=pages),
     )
-    return Desk(app=app, twilio=twilio, web=web, url=url)
+    return Desk(app=app, twilio=twilio, web=web, url=url, stopping=stopping)
 
 
 def desk_settings(url: str, **given: Any) -> Settings:
@@ -100,7 +108,7 @@ async def open_desk(
         settings = desk_settings(url, database_url=database_url, media_dir=Path(folder) / "media")
         await asyncio.to_thread(migrate, settings.database_url, extra=migrations_of(line))
         desk = make_desk(line, url=url, settings=settings, model=model, clock=clock)
-        server = InProcessServer(server_config(desk.web))
+        server = InProcessServer(server_config(desk.web, http=DroppableProtocol))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             while not server.started:
@@ -109,7 +117,8 @@ async def open_desk(
                 await asyncio.sleep(0.01)
             yield desk
         finally:
-            server.should_exit = True
+            desk.stopping.set()
+            server.stop.set()
             await serving
             await desk.twilio.close()
 
@@ -119,10 +128,11 @@ def migrations_of(line: Line) -> list[Migrations]:
     return [Migrations(name=p.name, folder=p.migrations) for p in line.plugins if p.migrations is not None]
 
 
-def server_config(web: Starlette) -> uvicorn.Config:
+def server_config(web: Starlette, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools") -> uvicorn.Config:
+    """How the server is run everywhere: no access log (addresses and paths hold people), connections ended in good time."""
     return uvicorn.Config(
         web,
-        http="httptools",
+        http=http,
         lifespan="on",
         log_config=None,
         access_log=False,

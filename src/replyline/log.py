@@ -12,22 +12,10 @@ import structlog
 
 def set_up_logs(*, level: str = "info", as_json: bool = True) -> None:
     """Send our logs, and those of the libraries that warn, to standard error."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=28)
-    errors = [structlog.processors.format_exc_info] if as_json else []
-    structlog.configure(
-        processors=[*shared, *errors, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+    ours, last = processors(as_json=as_json)
+    configure(ours, last, level)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[*errors, structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        foreign_pre_chain=ours, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -36,6 +24,31 @@ def set_up_logs(*, level: str = "info", as_json: bool = True) -> None:
     root.setLevel(logging.WARNING)
 
 
+def processors(*, as_json: bool) -> tuple[list[Any], Any]:
+    """What each entry goes through, and how it is written."""
+    ours: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        return [*ours, structlog.processors.format_exc_info], structlog.processors.JSONRenderer()
+    # Tracebacks without local variables, which hold bodies, numbers and tokens.
+    plain = structlog.dev.ConsoleRenderer(pad_event_to=28, exception_formatter=structlog.dev.plain_traceback)
+    return ours, plain
+
+
+def configure(ours: list[Any], last: Any, level: str) -> None:
+    structlog.configure(
+        processors=[*ours, last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
 def get_log(name: str) -> Any:
     """The log of one module; a stable event name first, then ids: `log.info("text_sent", text=id)`."""
+    if not structlog.is_configured():
+        # Used as a library, by a test say: structlog's own default shows the local variables of a traceback.
+        configure(*processors(as_json=True), "info")
     return structlog.get_logger(module=name)

@@ -258,7 +258,7 @@ async def test_a_model_that_is_away_for_a_moment_is_asked_again(road):
 
 
 async def test_a_model_that_stays_away_means_the_fallback_text_once(road):
-    gym = road(*[ModelUnavailable("503")] * 20)
+    gym = road(*[ModelUnavailable("503")] * 20, holding_after=None)
     await gym.text("Hello?")
     for _ in range(12):
         await gym.work(seconds=15)
@@ -274,7 +274,7 @@ async def test_a_wrong_key_means_the_fallback_text_at_once(road):
 
 
 async def test_a_context_function_that_breaks_still_ends_in_one_answer(road):
-    gym = road()
+    gym = road(holding_after=None)
 
     @gym.line.context
     def broken(request: ContextRequest) -> dict[str, str]:

@@ -25,7 +25,7 @@ from replyline.turns.schedule import turn_for
 from replyline.work import Arm, arm_many
 
 # Texts a phone may send at once before its turns are spread over time.
-BURST = 5
+BURST = 10
 # A confirmation or help text that comes later than this would only confuse (47 CFR 64.1200(a)(12): 5 minutes).
 PROMPTLY = timedelta(minutes=5)
 

@@ -1,7 +1,6 @@
 """A text in doubt: we asked Twilio and never heard. Its list tells; until then nothing is sent again."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 

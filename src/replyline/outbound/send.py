@@ -128,7 +128,7 @@ class Send:
 
     def _refused(self, job: Claimed, text: AnyRow, error: Refused) -> Sent:
         """Twilio's no: final, or one that somebody can mend while the text waits."""
-        meaning = meaning_of(error.code or 0)
+        meaning = meaning_of(error.code or 0, http_status=error.status)
         log.warning(
             "text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action
         )

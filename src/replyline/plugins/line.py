@@ -46,7 +46,7 @@ class Line:
     settle_at_most: float = 6.0  # seconds a burst may last before it is answered anyway
     history_tokens: int = 2_000  # how much of the conversation the model is shown
     segments_per_second: float | None = None  # what the sender's registration allows; none: by the kind of number
-    turns_per_minute: int = 10  # how many turns one phone may cause; texts beyond are stored and answered later
+    turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
     plugins: Sequence[Plugin] = ()
 
     actions: dict[str, Action] = field(default_factory=dict, init=False)

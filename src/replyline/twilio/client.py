@@ -153,8 +153,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
             url.replace(REAL, self._url, 1),
             params={k: str(v) for k, v in (params or {}).items()} or None,
             data=form_fields(data or {}) or None,
-            headers=headers,
-            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
             allow_redirects=allow_redirects,
         ) as response:
             if response.status == 429:

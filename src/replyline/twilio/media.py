@@ -28,7 +28,7 @@ class MediaFetcher:
     """Fetches media of one account. Make it inside a running event loop, and close it."""
 
     def __init__(self, *, username: str, password: str, api_url: str) -> None:
-        self._auth = aiohttp.BasicAuth(username, password)
+        self._authorization = {"Authorization": aiohttp.encode_basic_auth(username, password)}
         self._api = urlsplit(api_url)
         self._session: aiohttp.ClientSession | None = None
 
@@ -50,8 +50,8 @@ class MediaFetcher:
             if not is_api:
                 await self._refuse_inside(url)
             # The credentials go to Twilio's API only: the storage it redirects to must not see them.
-            auth = self._auth if is_api else None
-            async with self._session.get(url, auth=auth, allow_redirects=False) as answer:
+            headers = self._authorization if is_api else {}
+            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 if answer.status in (301, 302, 303, 307, 308):
                     url = urljoin(url, answer.headers.get("Location", ""))
                     continue

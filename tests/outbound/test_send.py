@@ -1,0 +1,277 @@
+"""A text leaves: judged, paced, sent once, and found out about when we do not know."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from replyline.db.tables import consent_events, opt_outs, texts, work
+from replyline.inbound.receive import receive
+from replyline.outbound.queue import KIND, UnsendableText
+from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
+from replyline.outbound.say import say
+from replyline.outbound.send import Send
+from replyline.rules.facts import Purpose
+from replyline.rules.verdict import Refuse, Wait
+from replyline.simulator import (
+    BROKEN,
+    BROKEN_AFTER_ACCEPTING,
+    DROPPED,
+    DROPPED_AFTER_ACCEPTING,
+    INSTANT,
+    THROTTLED,
+    SimulatedTwilio,
+)
+from replyline.twilio.client import TwilioClient
+from replyline.work.worker import Pool, Worker
+from tests.support.cast import ANA, CLEO, GYM_NUMBER, a_line, an_arrival
+
+
+class Post:
+    """A queue, a worker that sends, and a simulated Twilio that delivers."""
+
+    def __init__(self, db, clock, twilio, client, line):
+        self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
+        self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
+        self._send = Send(db=db, clock=clock, line=line, twilio=client, status_url="http://127.0.0.1:9/status")
+
+    def say(self, body="See you at six.", *, to=ANA, **given):
+        queued = {"line": "gym", "our_address": GYM_NUMBER, "purpose": Purpose.TRANSACTIONAL, "now": self.clock.now()}
+        return self.db.run_blocking(say, **queued | {"phone": to, "body": body} | given)
+
+    async def work(self, seconds=0.0):
+        self.clock.advance(seconds=seconds)
+        await Worker(self.db, self.clock, [Pool(kinds={KIND: self._send}, at_once=50)]).work_until_idle()
+
+    def screen(self, phone=ANA):
+        return self._phones[phone].screen
+
+    def row(self, text_id):
+        return self.db.run_blocking(lambda conn: conn.execute(select(texts).where(texts.c.id == text_id)).one())
+
+    def status(self, text_id):
+        return self.row(text_id).status
+
+    def rows(self, table):
+        return self.db.run_blocking(lambda conn: conn.execute(select(table)).all())
+
+
+@pytest.fixture
+async def make_post(db, clock):
+    twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
+    twilio.add_number(GYM_NUMBER)
+    clients = []
+    async with twilio.serving() as url:
+
+        def make(**given):
+            client = TwilioClient(
+                account_sid=twilio.account_sid, username=twilio.account_sid, password=twilio.auth_token, url=url
+            )
+            clients.append(client)
+            return Post(db, clock, twilio, client, a_line(**given))
+
+        yield make
+        for client in clients:
+            await client.close()
+
+
+@pytest.fixture
+def post(make_post):
+    return make_post()
+
+
+async def test_a_queued_text_reaches_the_phone_once(post):
+    text_id = post.say()
+    await post.work()
+    await post.work(60)
+    await post.twilio.settle()
+    assert post.screen() == ["See you at six."]
+    row = post.row(text_id)
+    assert (row.status, row.sid[:2], row.attempts) == ("sent", "SM", 1)
+    assert post.rows(work) == []
+
+
+async def test_the_status_callback_carries_our_own_id(post):
+    text_id = post.say()
+    await post.work()
+    (message,) = post.twilio.messages
+    assert message.status_callback == f"http://127.0.0.1:9/status?text={text_id}"
+
+
+async def test_nobody_is_texted_after_they_opted_out(post):
+    text_id = post.say()
+    post.db.run_blocking(receive, [an_arrival("STOP", line=post.line)])
+    late = post.say("One more thing")
+    await post.work()
+    assert post.screen() == []
+    assert (post.status(text_id), post.status(late)) == ("canceled", "refused")
+    assert post.row(late).why == "they have opted out"
+
+
+async def test_a_country_the_line_does_not_text_to_is_refused(post):
+    text_id = post.say(to="+447911123456")
+    await post.work()
+    assert post.status(text_id) == "refused"
+    assert post.twilio.messages == []
+
+
+async def test_a_rule_of_the_line_can_refuse_and_hold_but_never_free(make_post):
+    post = make_post()
+    until = post.clock.now() + timedelta(hours=2)
+
+    @post.line.rule
+    def quiet(facts, now):
+        if "secret" in facts.body:
+            return Refuse(why="it says secret")
+        return Wait(until=until, why="quiet hours") if now < until else None
+
+    refused, held = post.say("the secret"), post.say("Good morning")
+    await post.work()
+    assert post.status(refused) == "refused"
+    assert (post.status(held), post.row(held).why) == ("queued", "quiet hours")
+
+
+async def test_a_held_text_is_judged_again_when_its_time_comes(make_post):
+    post = make_post()
+    until = post.clock.now() + timedelta(hours=2)
+
+    @post.line.rule
+    def quiet(facts, now):
+        from replyline.rules.verdict import Send as MayLeave
+
+        return Wait(until=until, why="quiet hours") if now < until else MayLeave()
+
+    stays, leaves = post.say("for Ana"), post.say("for Cleo", to=CLEO)
+    await post.work()
+    post.db.run_blocking(receive, [an_arrival("STOP", line=post.line)])
+    await post.work(seconds=2 * 3600)
+    await post.twilio.settle()
+    assert (post.status(stays), post.status(leaves)) == ("canceled", "sent")
+    assert post.screen(CLEO) == ["for Cleo"]
+
+
+async def test_a_sender_is_held_to_its_rate(make_post):
+    post = make_post(segments_per_second=1.0)
+    for n in range(12):
+        post.say(f"text {n}")
+    await post.work()
+    first = len(post.twilio.messages)
+    assert first < 12
+    await post.work(seconds=2)
+    assert len(post.twilio.messages) == first + 2
+    await post.work(seconds=30)
+    assert len(post.twilio.messages) == 12
+
+
+async def test_a_throttled_text_is_sent_again_later(post):
+    post.twilio.faults.next_creates(THROTTLED)
+    text_id = post.say()
+    await post.work()
+    assert post.status(text_id) == "queued"
+    await post.work(5)
+    await post.twilio.settle()
+    assert post.screen() == ["See you at six."]
+
+
+@pytest.mark.parametrize("fault", [BROKEN_AFTER_ACCEPTING, DROPPED_AFTER_ACCEPTING])
+async def test_a_reply_in_doubt_is_never_sent_twice(post, fault):
+    post.twilio.faults.next_creates(fault)
+    text_id = post.say()
+    await post.work()
+    assert post.status(text_id) == "unknown"
+    await post.work(10)
+    await post.twilio.settle()
+    assert post.status(text_id) in {"sent", "delivered"}
+    assert post.screen() == ["See you at six."]
+    assert len(post.twilio.messages) == 1
+
+
+@pytest.mark.parametrize("fault", [BROKEN, DROPPED])
+async def test_a_text_that_twilio_never_had_is_sent_once_that_is_certain(post, fault):
+    post.twilio.faults.next_creates(fault)
+    text_id = post.say()
+    await post.work()
+    await post.work(10)
+    assert post.status(text_id) == "unknown"
+    assert post.twilio.messages == []
+    await post.work(CERTAIN_AFTER.total_seconds())
+    await post.twilio.settle()
+    assert post.screen() == ["See you at six."]
+
+
+async def test_two_texts_with_the_same_words_are_not_taken_for_each_other(post):
+    first = post.say("OK")
+    await post.work()
+    post.twilio.faults.next_creates(BROKEN)
+    second = post.say("OK")
+    await post.work(1)
+    await post.work(CERTAIN_AFTER.total_seconds() + 10)
+    await post.twilio.settle()
+    assert post.screen() == ["OK", "OK"]
+    assert post.row(first).sid != post.row(second).sid
+
+
+async def test_a_text_whose_worker_died_while_sending_is_looked_up_first(post):
+    text_id = post.say()
+    await post.work()
+    sid = post.row(text_id).sid
+    # As a crash after Twilio's 201 and before our commit leaves it.
+    post.db.run_blocking(
+        lambda conn: conn.execute(update(texts).values(status="sending", sid=None, sending_at=post.clock.now()))
+    )
+    post.db.run_blocking(rearm, text_id, post.clock.now())
+    await post.work(1)
+    assert post.status(text_id) in {"sent", "delivered"}
+    assert post.row(text_id).sid == sid
+    assert len(post.twilio.messages) == 1
+
+
+async def test_a_doubt_that_twilio_never_resolves_is_given_up_and_not_sent(post):
+    post.twilio.faults.next_creates(BROKEN)
+    text_id = post.say()
+    await post.work()
+    post.twilio.faults.next_creates(BROKEN, times=10_000)
+    post.twilio.faults.of_requests.append(lambda request: BROKEN)
+    for _ in range(3):
+        await post.work(GIVE_UP_AFTER.total_seconds())
+    assert post.status(text_id) == "failed"
+    assert post.twilio.messages == []
+
+
+async def test_21610_from_twilio_is_an_opt_out(post):
+    await post.twilio.text_from_phone(from_=ANA, to=GYM_NUMBER, body="STOP")
+    text_id = post.say()
+    await post.work()
+    assert (post.status(text_id), post.row(text_id).error_code) == ("failed", 21610)
+    assert [(row.phone, row.source) for row in post.rows(opt_outs)] == [(ANA, "carrier")]
+    assert [row.kind for row in post.rows(consent_events)] == ["opt_out"]
+
+
+async def test_a_text_that_waited_too_long_expires_instead_of_surprising_somebody(post):
+    text_id = post.say()
+    expires = post.clock.now() + timedelta(minutes=5)
+    post.db.run_blocking(lambda conn: conn.execute(update(texts).values(expires_at=expires)))
+    await post.work(600)
+    assert post.status(text_id) == "expired"
+    assert post.twilio.messages == []
+
+
+async def test_pictures_go_out_by_their_addresses(post):
+    post.say("Look", media_urls=["https://gym.example/a.jpg", "https://gym.example/b.jpg"])
+    await post.work()
+    (message,) = post.twilio.messages
+    assert len(message.media) == 2
+
+
+@pytest.mark.parametrize(
+    "given", [{"body": ""}, {"body": "x" * 1601}, {"media_urls": [f"https://gym.example/{n}" for n in range(11)]}]
+)
+async def test_what_twilio_could_not_carry_is_refused_at_the_door(post, given):
+    with pytest.raises(UnsendableText):
+        post.say(**{"body": "Hi"} | given)
+
+
+def rearm(conn, text_id, now):
+    from replyline.work import arm
+
+    arm(conn, kind=KIND, key=text_id, due=now, now=now)

@@ -19,6 +19,10 @@ MORE_PHONES = (
     "+12065550131",
     "+17025550156",
     "+14045550109",
+    "+19195550172",
+    "+15125550125",
+    "+16025550147",
+    "+12155550193",
 )
 MOST_PHONES = 1 + len(MORE_PHONES)
 WITH_TWILIO, ANSWERED, NOT_ANSWERED = "with Twilio", "answered", "not answered"

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,14 @@ def test_every_setting_in_a_document_exists(document: Path) -> None:
     used = set(re.findall(r"\b(?:TWILIO|OPENAI|REPLYLINE)_[A-Z_]*[A-Z]\b", read(document)))
     unknown = {name for name in used if name.removesuffix("_FILE") not in aliases and "_TEST_" not in name}
     assert not unknown, f"{document.name} names settings that do not exist: {unknown}"
+
+
+def test_the_decision_about_dependencies_knows_them_all() -> None:
+    pyproject = tomllib.loads(read(ROOT / "pyproject.toml"))
+    required = {re.split(r"[\[<>=; ]", each)[0] for each in pyproject["project"]["dependencies"]}
+    table = re.findall(r"^\| (.*?) \|", read(ROOT / "docs" / "decisions" / "0002-dependencies.md"), re.MULTILINE)
+    explained = {name.partition("[")[0] for row in table for name in CODE.findall(row)}
+    assert explained == required
 
 
 def test_the_readme_shows_the_conversation_that_is_tested() -> None:

@@ -207,8 +207,9 @@ async def test_work_that_another_worker_took_over_is_canceled(desk):
             ended.append(job.key)
 
     await desk.arm("ana")
-    await running(desk.worker(do))
-    await asyncio.sleep(0.05)
+    worker = desk.worker(do)
+    await running(worker)
+    await desk.until(worker._held)
     (row,) = await desk.rows()
     (job,) = await desk.db.run(claim, owner="other", kinds=["turn"], limit=1, now=row.due)
     desk.clock.advance(seconds=11)
@@ -224,7 +225,7 @@ async def test_stopping_waits_for_what_runs(desk):
     await desk.arm("ana")
     worker = desk.worker(do)
     task = await running(worker)
-    await asyncio.sleep(0.05)
+    await desk.until(worker._held)
     await worker.stop()
     assert desk.done == ["ana"]
     assert task.done()

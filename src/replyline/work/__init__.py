@@ -16,6 +16,7 @@ from replyline.work.queue import (
     later,
     next_due,
     renew,
+    take_back,
 )
 from replyline.work.worker import Do, Pool, Worker
 
@@ -38,4 +39,5 @@ __all__ = [
     "later",
     "next_due",
     "renew",
+    "take_back",
 ]

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import random
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +12,19 @@ from sqlalchemy import Connection
 from replyline.clock import Clock
 from replyline.db import Db
 from replyline.log import get_log
-from replyline.work.queue import LEASE, Claimed, LostLease, claim, hand_back, later, next_due, renew, topic_of
+from replyline.work.owner import own_name
+from replyline.work.queue import (
+    LEASE,
+    Claimed,
+    LostLease,
+    claim,
+    hand_back,
+    later,
+    next_due,
+    renew,
+    take_back,
+    topic_of,
+)
 
 log = get_log(__name__)
 
@@ -40,8 +50,7 @@ class Worker:
 
     def __init__(self, db: Db, clock: Clock, pools: Sequence[Pool], *, lease: timedelta = LEASE) -> None:
         self._db, self._clock, self._lease = db, clock, lease
-        owner = f"{socket.gethostname()[:40]}-{os.getpid()}"
-        self._pools = [RunningPool(db, clock, pool, owner=owner, lease=lease) for pool in pools]
+        self._pools = [RunningPool(db, clock, pool, owner=own_name(), lease=lease) for pool in pools]
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -50,6 +59,7 @@ class Worker:
         """Work until `stop` is called and what was begun has ended."""
         self._ended.clear()
         try:
+            await self._take_back()
             async with asyncio.TaskGroup() as group:
                 renewing = group.create_task(self._renew())
                 working = [group.create_task(pool.run(self._stopping)) for pool in self._pools]
@@ -89,6 +99,15 @@ class Worker:
 
     def _held(self) -> list[Claimed]:
         return [job for pool in self._pools for job in pool.held()]
+
+    async def _take_back(self) -> None:
+        try:
+            count = await self._db.run(take_back, now=self._clock.now())
+        except Exception:  # the leases end by themselves, only later
+            log.exception("work_not_taken_back")
+            return
+        if count:
+            log.warning("work_taken_back", count=count)
 
     async def _renew(self) -> None:
         while True:

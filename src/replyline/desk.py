@@ -23,9 +23,9 @@ from replyline.llm.ask import Model
 from replyline.plugins.line import Line
 from replyline.settings import Settings, read_settings
 from replyline.simulator import DeliveryTimes, SimulatedPhone, SimulatedTwilio
+from replyline.simulator.phone_page import phone_page_routes
 from replyline.simulator.serve import DroppableProtocol, InProcessServer
 from replyline.simulator.simulated_twilio import ACCOUNT_SID
-from replyline.simulator.phone_page import phone_page_routes
 
 OUR_NUMBER = "+14155550100"
 TWILIO_AT = "/simulator/twilio"
@@ -128,7 +128,9 @@ def migrations_of(line: Line) -> list[Migrations]:
     return [Migrations(name=p.name, folder=p.migrations) for p in line.plugins if p.migrations is not None]
 
 
-def server_config(web: Starlette, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools") -> uvicorn.Config:
+def server_config(
+    web: Starlette, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
+) -> uvicorn.Config:
     """How the server is run everywhere: no access log (addresses and paths hold people), connections ended in good time."""
     return uvicorn.Config(
         web,

@@ -66,7 +66,7 @@ def start_demo(folder: Path) -> Demo:
     raise AssertionError(f"The demo ended at once:\n{(folder / 'log').read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while Playwright is open its event loop counts as running
 def browser() -> Iterator[Browser]:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -78,7 +78,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     demo = start_demo(tmp_path_factory.mktemp("demo"))
     yield demo

@@ -388,3 +388,12 @@ async def test_a_turn_that_is_put_off_says_until_when(gym):
     (exchange,) = gym.trail()
     assert (exchange.state, exchange.tone) == ("trying again", Tone.HELD)
     assert gym.moment("trouble").note.startswith("The model is down. Again at ")
+
+
+async def test_a_draft_that_was_sent_back_is_shown_with_the_reason(gym):
+    gym = gym(says("Much too long. " * 60), says("Short."), max_segments=1)
+    await gym.text("Are you open?")
+    await gym.work()
+    assert gym.kinds() == ["webhook", "turn", "model", "check", "model", "queued"]
+    assert gym.moment("model").code.startswith("Much too long.")
+    assert gym.moment("check").note != ""

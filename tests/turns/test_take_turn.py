@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
+from tests.support.cast import ANA, CLEO, a_line
+from tests.support.road import FixedModel, Road, calls, says
 
 from replyline import ActionContext, AskAgain, ContextRequest, GiveUp, Pause
 from replyline.db.tables import conversations, steps, texts, turns, work
 from replyline.inbound.receive import Received
 from replyline.llm.errors import ModelRefused, ModelUnavailable
 from replyline.turns.store import LOOP_ANSWERS, decide, undecided
-from tests.support.cast import ANA, CLEO, a_line
-from tests.support.road import FixedModel, Road, calls, says
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from replyline.work import Arm, arm_many
 
 # Texts a phone may send at once before its turns are spread over time.
 BURST = 10
+# However much a phone wrote, it is answered within this: all of it, once.
+LONGEST_WAIT = timedelta(minutes=1)
 # A confirmation or help text that comes later than this would only confuse (47 CFR 64.1200(a)(12): 5 minutes).
 PROMPTLY = timedelta(minutes=5)
 
@@ -34,6 +36,7 @@ class Received(StrEnum):
     """What became of one inbound text."""
 
     NEW = "new"  # stored; a turn will answer it
+    LATER = "later"  # stored; this phone has used up its rate of turns, and is answered when it may cause one again
     AGAIN = "again"  # Twilio repeated itself; the first delivery did the work
     HEEDED = "heeded"  # STOP, START, HELP: never the model's business
     QUIET = "quiet"  # stored, and not answered: they opted out, or a person of the business answers
@@ -62,11 +65,13 @@ def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
         if result is Received.NEW:
             to_answer.append((arrival, conversation))
         results.append(result)
-    if to_answer:
-        schedule_turns(conn, to_answer)
+    put_off = schedule_turns(conn, to_answer) if to_answer else set()
     if any(result is not Received.AGAIN for result in results):
         wake(conn, CHANGE)
-    return results
+    return [
+        Received.LATER if result is Received.NEW and found[key_of(arrival)].id in put_off else result
+        for arrival, result in zip(arrivals, results, strict=True)
+    ]
 
 
 def take_in(
@@ -152,19 +157,26 @@ def answer(conn: Connection, line: Line, conversation: Conversation, text: Inbou
     )
 
 
-def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversation]]) -> None:
-    """Have each conversation answered once its burst is over, later when its phone has used up its rate of turns."""
+def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversation]]) -> set[str]:
+    """Have each conversation answered once its burst is over, later when its phone has used up its rate of turns.
+
+    Gives the conversations that are answered later.
+    """
     turns: dict[str, Arm] = {}
     used: dict[str, datetime] = {}
+    put_off = set()
     for arrival, conversation in to_answer:
         line, at = arrival.line, arrival.text.received_at
         spoken_for = max(used.get(conversation.id) or conversation.rate_until or at, at)
         allowed_from = spoken_for - BURST * interval(line)
         turns[conversation.id] = turn_for(line, conversation.id, arrival.text.body, at, not_before=allowed_from)
-        used[conversation.id] = spoken_for + interval(line)
+        used[conversation.id] = min(spoken_for + interval(line), at + BURST * interval(line) + LONGEST_WAIT)
+        if allowed_from > at:
+            put_off.add(conversation.id)
     arm_many(conn, list(turns.values()))
     last = {conversation.id: arrival.text.received_at for arrival, conversation in to_answer}
     REMEMBER(conn, [(c, micros(last[c]), micros(used[c])) for c in sorted(used)])
+    return put_off
 
 
 def interval(line: Line) -> timedelta:

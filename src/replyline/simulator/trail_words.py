@@ -41,7 +41,7 @@ def moments_of(rows: Rows) -> Iterator[Moment]:
     if rows.turn is not None:
         yield turn_began(rows, rows.turn, began)
         for step in rows.steps:
-            yield step_of(step, began)
+            yield step_of(step, began, is_last=step is rows.steps[-1])
         yield from turn_ended(rows, rows.turn, began)
     for row in rows.outbound:
         yield from departure(row, rows, began)
@@ -97,12 +97,12 @@ def turn_began(rows: Rows, turn: AnyRow, began: datetime) -> Moment:
     return Moment(kind="turn", title="Turn began", note=sentence("; ".join(notes)), after=since(began, turn.created_at))
 
 
-def step_of(row: AnyRow, began: datetime) -> Moment:
+def step_of(row: AnyRow, began: datetime, *, is_last: bool) -> Moment:
     after = since(began, row.ended_at or row.started_at)
     took = since(row.started_at, row.ended_at) if row.ended_at else None
     match StepKind(row.kind):
         case StepKind.MODEL:
-            return Moment(kind="model", after=after, took=took, **model_words(row))
+            return Moment(kind="model", after=after, took=took, **model_words(row, is_last=is_last))
         case StepKind.ACTION:
             return Moment(kind="action", after=after, took=took, **action_words(row))
         case StepKind.CHECK:
@@ -115,14 +115,19 @@ def step_of(row: AnyRow, began: datetime) -> Moment:
             return Moment(kind="joined", title=title, note="They are answered together, once.", after=after)
 
 
-def model_words(row: AnyRow) -> dict[str, Any]:
+def model_words(row: AnyRow, *, is_last: bool) -> dict[str, Any]:
     draft = json.loads(row.output or "{}")
     wanted = [call["name"] for call in draft.get("calls", ())]
     notes = [row.model or row.name, cost_said(row)]
     if row.input_tokens or row.output_tokens:
         cached = f" ({row.cached_tokens:,} cached)" if row.cached_tokens else ""
         notes.insert(1, f"{row.input_tokens or 0:,} tokens in{cached}, {row.output_tokens or 0:,} out")
-    return {"title": f"Model wants {' and '.join(wanted)}" if wanted else "Model answered", "note": " · ".join(notes)}
+    return {
+        "title": f"Model wants {' and '.join(wanted)}" if wanted else "Model answered",
+        "note": " · ".join(notes),
+        # What the last answer says is seen where the reply is queued.
+        "code": "" if is_last else draft.get("text", ""),
+    }
 
 
 def cost_said(row: AnyRow) -> str:

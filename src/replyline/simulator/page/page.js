@@ -106,15 +106,26 @@ function drawScreen() {
   if (shows === screenShows) return;
   const screen = find("screen");
   const isOther = !screenShows.startsWith(JSON.stringify([current]).slice(0, -1));
-  const isAtEnd = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 60;
+  const staysAtEnd = isAtEnd || isOther;
   screenShows = shows;
   screen.replaceChildren(...phone.screen.flatMap(drawText));
-  const toEnd = () => screen.scrollTo({ top: screen.scrollHeight });
-  if (isAtEnd || isOther) {
-    toEnd();
-    for (const picture of screen.querySelectorAll("img")) picture.onload = toEnd;
-  }
+  if (!phone.screen.length) screen.append(make("li", "day", "Write a text, or pick one below."));
+  for (const picture of screen.querySelectorAll("img")) picture.onload = keepAtEnd;
+  isAtEnd = staysAtEnd;
+  keepAtEnd();
 }
+
+let isAtEnd = true; // unless somebody has scrolled up to read
+
+function keepAtEnd() {
+  if (isAtEnd) find("screen").scrollTop = find("screen").scrollHeight;
+}
+
+find("screen").onscroll = () => {
+  const screen = find("screen");
+  isAtEnd = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 60;
+};
+new ResizeObserver(keepAtEnd).observe(find("screen"));
 
 const NEW_TIME = 10 * 60 * 1000; // a pause after which the time is written between texts
 
@@ -418,7 +429,7 @@ function drawMoment(moment) {
     what,
     make("span", "took", moment.took === null ? "" : `took ${span(moment.took)}`),
   );
-  if (moment.code) row.append(make("div", moment.kind === "queued" ? "code words" : "code", moment.code));
+  if (moment.code) row.append(make("div", ["queued", "model"].includes(moment.kind) ? "code words" : "code", moment.code));
   return row;
 }
 

@@ -17,12 +17,10 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from bench.requests import ACCOUNT_SID, AUTH_TOKEN, OUR_NUMBER, PATH, PUBLIC_URL
 from replyline import ActionContext, Line
-from replyline.app import App, wire
+from replyline.app import App, Web, wire
 from replyline.clock import SystemClock
 from replyline.desk import server_config
 from replyline.inbound.limits import PerAddress
@@ -53,7 +51,7 @@ def web(given: argparse.Namespace) -> Any:
         case "bare":
             return bare
         case "verify":
-            return Starlette(routes=[Route(PATH, VerifyOnly(**webhook_parts()))])
+            return Web({PATH: VerifyOnly(**webhook_parts())})
         case "store":
             return real_app(given).web()
         case "turns":

@@ -75,4 +75,4 @@ def fetched(conn: Connection, sql: str, parameters: tuple[Any, ...]) -> list[Any
 def rows_from_json(columns: Sequence[Column[Any]]) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     typed = ", ".join(f"{column.name} {column.type.compile(dialect=dialect)}" for column in columns)
-    return f"SELECT * FROM json_to_recordset(%s::json) AS _({typed})"
+    return f"SELECT * FROM json_to_recordset(%s::json) AS _({typed})"  # noqa: S608 - names of our own columns

@@ -71,6 +71,7 @@ class Webhook:
         self._tokens = auth_tokens
         self._line, self._db, self._clock = line, db, clock
         self._limit, self._counts = limit, counts
+        self._log = log.bind()  # once, rather than for every text
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive_bytes)
@@ -130,7 +131,7 @@ class Sms(Webhook):
             return self.not_stored()
         self._counts.seen[f"texts_{result.value}"] += 1
         if result is not Received.AGAIN:
-            log.info("text_received", sid=text.sid, result=result.value)
+            self._log.info("text_received", sid=text.sid, result=result.value)
         return Answer(status=200, body=EMPTY_TWIML)
 
     def not_stored(self) -> Answer:
@@ -179,6 +180,7 @@ async def read_body(receive_bytes: Receive, headers: dict[bytes, bytes]) -> byte
 
 def inbound_text(fields: dict[str, str], now: datetime) -> InboundText | None:
     """The text a signed webhook describes. None when it is not a message."""
+    fields = without_nul(fields)
     sid = fields.get("MessageSid") or fields.get("SmsMessageSid") or fields.get("SmsSid") or ""
     phone, ours = fields.get("From", ""), fields.get("To", "")
     if not SID.fullmatch(sid) or not 0 < len(phone) <= 64 or not 0 < len(ours) <= 64:
@@ -187,7 +189,7 @@ def inbound_text(fields: dict[str, str], now: datetime) -> InboundText | None:
         sid=sid,
         phone=phone,
         our_address=ours,
-        body=fields.get("Body", "").replace("\x00", ""),  # PostgreSQL's text cannot hold NUL
+        body=fields.get("Body", ""),
         pictures=pictures_of(fields),
         segments=number(fields.get("NumSegments")) or 1,
         messaging_service_sid=fields.get("MessagingServiceSid") or None,
@@ -208,6 +210,7 @@ def pictures_of(fields: dict[str, str]) -> tuple[Picture, ...]:
 
 def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime) -> DeliveryReport | None:
     """The report a signed status callback makes. None when it is not one."""
+    fields = without_nul(fields)
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
     status = (fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower()
     if not SID.fullmatch(sid) or not re.fullmatch(r"[a-z_]{1,24}", status):
@@ -224,10 +227,17 @@ def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime
 
 def rest_of(fields: dict[str, str]) -> dict[str, Any]:
     return {
-        name.replace("\x00", ""): value.replace("\x00", "")
+        name: value
         for name, value in fields.items()
         if name not in KNOWN and not name.startswith(("MediaUrl", "MediaContentType"))
     }
+
+
+def without_nul(fields: dict[str, str]) -> dict[str, str]:
+    """PostgreSQL's text cannot hold NUL."""
+    if "\x00" not in "".join([*fields, *fields.values()]):
+        return fields
+    return {name.replace("\x00", ""): value.replace("\x00", "") for name, value in fields.items()}
 
 
 def number(written: str | None) -> int | None:

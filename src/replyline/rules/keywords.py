@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from replyline.phone_numbers import SenderKind
@@ -68,6 +69,7 @@ def normalised(body: str) -> str:
     return " ".join("".join(map(as_compared, folded)).split())
 
 
+@lru_cache(maxsize=4096)  # every letter of every text passes here
 def as_compared(character: str) -> str:
     """Letters, digits and the vowel signs of other scripts stay; accents and invisible characters go without a gap."""
     kind = unicodedata.category(character)

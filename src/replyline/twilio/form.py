@@ -12,7 +12,7 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
     for piece in body.replace(b"+", b" ").decode("utf-8", "replace").split("&"):
         if piece:
             name, _, value = piece.partition("=")
-            fields.append((decode(name), decode(value)) if "%" in piece else (name, value))
+            fields.append((decode(name) if "%" in name else name, decode(value) if "%" in value else value))
     return fields
 
 

@@ -38,6 +38,7 @@ def is_signed(tokens: Sequence[str], url: str, params: Iterable[tuple[str, str]]
     )
 
 
+@lru_cache(maxsize=64)  # a webhook has one URL, unless it carries a query
 def port_forms(url: str) -> tuple[str, str]:
     """The URL without its port and with it, the scheme's own when none is written."""
     scheme, host, port, rest = parts_of(url)

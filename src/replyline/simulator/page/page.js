@@ -427,7 +427,7 @@ function drawMoment(moment) {
     make("span", "after", moment.after === null ? "" : span(moment.after)),
     make("span", "dot"),
     what,
-    make("span", "took", moment.took === null ? "" : `took ${span(moment.took)}`),
+    make("span", "took", moment.took === null ? "" : `took ${moment.took < 1 ? "under 1 ms" : span(moment.took)}`),
   );
   if (moment.code) row.append(make("div", ["queued", "model"].includes(moment.kind) ? "code words" : "code", moment.code));
   return row;

@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev  ## run everything this machine can run, and say wh
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev types  ## formatting, style and the import contracts
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-dev  ## the strict type checker over src
 	@$(BIN)/mypy
@@ -30,7 +30,7 @@ lock: $(UV)  ## choose the versions in requirements/ anew
 	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 
 clean:  ## remove what make has made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache
 
 $(UV):
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; Replyline needs Python 3.11 or later. Run make with PYTHON=python3.12, say." >&2; exit 1; }

@@ -163,7 +163,7 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
 def decisions() -> None:
     """List what actions wait for: a person of the business has to decide."""
     with opened_db() as db:
-        from replyline.turns.store import undecided
+        from replyline.turns.decide import undecided
 
         for row in db.run_blocking(undecided):
             click.echo(f"{row.id}  {row.started_at:%Y-%m-%d %H:%M} UTC  {row.name}: {row.question}")
@@ -176,7 +176,7 @@ def decisions() -> None:
 def decide(decision: str, verdict: str, by: str) -> None:
     """Decide what an action waits for; the turn goes on with it."""
     from replyline.clock import SystemClock
-    from replyline.turns.store import decide as write_down
+    from replyline.turns.decide import decide as write_down
 
     with opened_db() as db:
         db.run_blocking(write_down, decision, approved=verdict == "yes", by=by, now=SystemClock().now())

@@ -12,7 +12,8 @@ from replyline import ActionContext, AskAgain, ContextRequest, GiveUp, Pause
 from replyline.db.tables import conversations, steps, texts, turns, work
 from replyline.inbound.receive import Received
 from replyline.llm.errors import ModelRefused, ModelUnavailable
-from replyline.turns.store import LOOP_ANSWERS, decide, undecided
+from replyline.turns.begin import LOOP_ANSWERS
+from replyline.turns.decide import decide, undecided
 
 
 @pytest.fixture

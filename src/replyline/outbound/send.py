@@ -1,4 +1,4 @@
-"""A text leaves: claimed, judged and marked as SENDING in one transaction; then sent; then written down."""
+"""A text leaves: claimed and judged in one transaction, then sent, then written down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,10 @@ from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
-from replyline.outbound.senders import Wanted, take_room
+from replyline.outbound.claim import Claim, Doubt, Leave, claim
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules import consent
-from replyline.rules.gather import facts_of, lock_people, texts_to_judge
-from replyline.rules.judge import CORE_RULES, Decision, judge
-from replyline.rules.verdict import Refuse, Wait
 from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TwilioClient
 from replyline.twilio.errors import Action, Retry, meaning_of
 from replyline.work import Claimed, LostLease, later
@@ -29,35 +26,8 @@ from replyline.work.worker import backoff
 
 log = get_log(__name__)
 
+
 OPTED_OUT = 21610
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A text that may be due to leave."""
-
-    job: Claimed
-    line: Line
-    now: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leave:
-    """It may leave, now; it is marked as SENDING."""
-
-    text: AnyRow
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Doubt:
-    """It may have left already: a process died, or Twilio did not answer. Find out first."""
-
-    text: AnyRow
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """There is nothing to send: it left before, must not leave, or has to wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,84 +117,6 @@ class Send:
         )
 
 
-def claim(conn: Connection, claims: Sequence[Claim]) -> list[Leave | Doubt | Settled | LostLease]:
-    """Let texts leave: lease, state, sender's rate and judge, then SENDING, all in one transaction."""
-    still = held(conn, [each.job for each in claims])
-    ids = sorted(each.job.key for each in claims)
-    lock_people(conn, ids)
-    rows = texts_to_judge(conn, ids)
-    moves: list[dict[str, Any]] = []
-    done: list[Claim] = []
-    results: dict[str, Leave | Doubt | Settled | LostLease] = {}
-    ready: list[Claim] = []
-    for each in claims:
-        row = rows.get(each.job.key)
-        if (each.job.kind, each.job.key) not in still:
-            results[each.job.key] = LostLease(f"The text {each.job.key} belongs to another worker now.")
-        elif row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
-            results[each.job.key] = Settled()
-            done.append(each)
-        elif row.status != Status.QUEUED.value:
-            results[each.job.key] = Doubt(text=row)
-            moves.append(move(row, each.now, Status.UNKNOWN, row.why or "The process died while it was being sent."))
-        else:
-            ready.append(each)
-    for each, verdict in zip(ready, verdicts(conn, ready, rows), strict=True):
-        results[each.job.key] = settle(conn, each, rows[each.job.key], verdict, moves, done)
-    if moves:
-        conn.execute(MOVE, moves)
-        wake(conn, CHANGE)
-    finish_many(conn, [each.job for each in done], now=claims[0].now)
-    return [results[each.job.key] for each in claims]
-
-
-def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, AnyRow]) -> list[Decision | datetime | None]:
-    """For each text: the judge's decision if it is not to leave, else when its sender has room; none: leave."""
-    decided: dict[str, Decision | datetime | None] = {}
-    free: list[Claim] = []
-    for each in ready:
-        row = rows[each.job.key]
-        decision = judge(facts_of(row, each.line), each.now, rules=[*CORE_RULES, *each.line.rules])
-        if isinstance(decision.verdict, Wait | Refuse):
-            decided[row.id] = decision
-        elif not is_expired(row, each.now):
-            free.append(each)
-    if free:
-        wanted = [wanted_by(rows[each.job.key], each.line) for each in free]
-        rooms = take_room(conn, wanted, free[0].now)
-        decided |= {each.job.key: room for each, room in zip(free, rooms, strict=True)}
-    return [decided.get(each.job.key) for each in ready]
-
-
-def settle(
-    conn: Connection,
-    each: Claim,
-    row: AnyRow,
-    verdict: Decision | datetime | None,
-    moves: list[dict[str, Any]],
-    done: list[Claim],
-) -> Leave | Settled:
-    """Write one decision down."""
-    if isinstance(verdict, Decision) and isinstance(verdict.verdict, Refuse):
-        log.info("text_refused", text=row.id, to=masked(row.phone), why=verdict.verdict.why)
-        moves.append(move(row, each.now, Status.REFUSED, verdict.verdict.why))
-        done.append(each)
-        return Settled()
-    if is_expired(row, each.now):
-        moves.append(move(row, each.now, Status.EXPIRED, "It waited past the time it was for."))
-        done.append(each)
-        return Settled()
-    if verdict is not None:
-        wait = verdict.verdict if isinstance(verdict, Decision) else None
-        until = wait.until if isinstance(wait, Wait) else verdict
-        assert isinstance(until, datetime)
-        later(conn, each.job, due=until, keep_attempts=False)
-        moves.append(move(row, each.now, Status.QUEUED, wait.why if isinstance(wait, Wait) else "its sender's rate"))
-        return Settled()
-    moves.append(move(row, each.now, Status.SENDING, None))
-    return Leave(text=row)
-
-
 def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     """Write down what Twilio said. A status report that came first is not undone.
 
@@ -245,28 +137,6 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     return [None] * len(results)
 
 
-def wanted_by(row: AnyRow, line: Line) -> Wanted:
-    return Wanted(
-        sender=row.messaging_service_sid or row.our_address, segments=row.segments or 1, rate=line.segments_per_second
-    )
-
-
-def is_expired(row: AnyRow, now: datetime) -> bool:
-    return row.expires_at is not None and row.expires_at <= now
-
-
-def move(row: AnyRow, now: datetime, to: Status, why: str | None) -> dict[str, Any]:
-    is_leaving = to is Status.SENDING
-    return {
-        "text_id": row.id,
-        "to": to.value,
-        "at": now if to.value != row.status else row.status_at,
-        "because": why,
-        "sending": now if is_leaving else row.sending_at,
-        "times": row.attempts + is_leaving,
-    }
-
-
 def recorded(each: Sent) -> dict[str, Any]:
     return {
         "text_id": each.text.id,
@@ -278,18 +148,9 @@ def recorded(each: Sent) -> dict[str, Any]:
     }
 
 
-MOVE = (
-    update(texts)
-    .where(texts.c.id == bindparam("text_id"))
-    .values(
-        status=bindparam("to"),
-        status_at=bindparam("at", type_=UtcTime),
-        why=bindparam("because"),
-        sending_at=bindparam("sending", type_=UtcTime),
-        attempts=bindparam("times"),
-    )
-)
 _is_ours_to_say = texts.c.status.in_([Status.SENDING.value, Status.UNKNOWN.value])
+
+
 RECORD = (
     update(texts)
     .where(texts.c.id == bindparam("text_id"))

@@ -15,7 +15,8 @@ from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
 from replyline.llm.prompt import Tool
 from replyline.log import get_log
 from replyline.plugins.line import Line
-from replyline.turns import new_steps, progress, store
+from replyline.turns import new_steps, progress, record
+from replyline.turns.begin import begin
 from replyline.turns.draft import body_of, complaint_about
 from replyline.turns.known import Seen, pictures_of, record_of
 from replyline.turns.progress import Act, Ask, AskPerson, Exhausted, Reply
@@ -28,6 +29,7 @@ from replyline.work.worker import backoff
 log = get_log(__name__)
 
 
+MOST_RUNS = 5  # a turn that took the process down this often is answered with the fallback text
 AFTER_A_CRASH = timedelta(seconds=5)
 
 
@@ -59,7 +61,7 @@ class TakeTurn:
 
     async def __call__(self, job: Claimed) -> None:
         """Answer the conversation, within the line's deadline."""
-        turn = await self._db.run(store.begin, job, self._line, self._clock.now())
+        turn = await self._db.run(begin, job, self._line, self._clock.now())
         if turn is None:
             return
         working = asyncio.ensure_future(self._see_through(job, turn))
@@ -67,7 +69,7 @@ class TakeTurn:
             if (holding_time := self._holding_time(turn)) is not None:
                 await self._until(holding_time, working)
                 if not working.done():
-                    await self._db.run(store.hold, job, turn, self._line, self._clock.now())
+                    await self._db.run(record.hold, job, turn, self._line, self._clock.now())
             await self._until(turn.deadline_at, working)
             await stop(working)
             if not working.cancelled():
@@ -83,7 +85,7 @@ class TakeTurn:
     async def _see_through(self, job: Claimed, turn: Begun) -> None:
         """Answer, or put the turn off, or give the person the fallback text: never nothing, never two of them."""
         try:
-            if turn.runs > store.MOST_RUNS:
+            if turn.runs > MOST_RUNS:
                 await self._fall_back(job, turn, "crashed", "The process died in this turn again and again.")
             await self._answer(job, turn)
         except (LostLease, Ended):
@@ -160,8 +162,8 @@ class TakeTurn:
 
     async def _write(self, job: Claimed, turn: Begun, *, add: Sequence[Step] = (), end: Sequence[Step] = ()) -> Begun:
         """Record steps; gives the turn with them, and with the texts that came meanwhile. Raises `Ended`."""
-        record = store.Record(job=job, turn=turn, add=add, end=end, now=self._clock.now())
-        going = await self._db.gather(store.record_steps, record)
+        happened = record.Record(job=job, turn=turn, add=add, end=end, now=self._clock.now())
+        going = await self._db.gather(record.record_steps, happened)
         turn = grown(turn, add, end)
         return await self._went_on(job, turn, going)
 
@@ -178,7 +180,7 @@ class TakeTurn:
         waits_for_new: bool = False,
     ) -> Begun:
         """End the turn. Raises `Ended`, unless texts that came meanwhile have to be answered with it."""
-        ending = store.Ending(
+        ending = record.Ending(
             job=job,
             turn=turn,
             add=add,
@@ -189,13 +191,13 @@ class TakeTurn:
             waits_for_new=waits_for_new,
             now=self._clock.now(),
         )
-        going = await self._db.gather(store.finish_turns, ending)
+        going = await self._db.gather(record.finish_turns, ending)
         if going is None:
             log.info("turn_ended", turn=turn.id, outcome=outcome, steps=len(turn.steps) + len(add))
             raise Ended
         return await self._went_on(job, grown(turn, add), going)
 
-    async def _went_on(self, job: Claimed, turn: Begun, going: store.Going | LostLease) -> Begun:
+    async def _went_on(self, job: Claimed, turn: Begun, going: record.Going | LostLease) -> Begun:
         if isinstance(going, LostLease):
             raise going
         if going.dropped:
@@ -213,7 +215,7 @@ class TakeTurn:
         if due >= turn.deadline_at:
             await self._fall_back(job, turn, "trouble", why)
         log.warning("turn_put_off", turn=turn.id, attempts=job.attempts, why=why)
-        await self._db.run(store.put_off, job, turn, due=due, why=why)
+        await self._db.run(record.put_off, job, turn, due=due, why=why)
 
     def _holding_time(self, turn: Begun) -> datetime | None:
         if self._line.holding_after is None or turn.has_held:

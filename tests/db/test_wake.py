@@ -24,7 +24,7 @@ class Ear:
 
     async def hears(self, times: int = 1, within: float = 5.0) -> None:
         async with asyncio.timeout(within):
-            while self.count < times:  # noqa: ASYNC110 - it is told on another thread
+            while self.count < times:
                 await asyncio.sleep(0.005)
 
 
@@ -81,7 +81,7 @@ async def test_whoever_is_woken_finds_the_change(db):
     db.listen("work.turn", look)
     await db.run(add)
     async with asyncio.timeout(5):
-        while not found or found[-1] != 1:  # noqa: ASYNC110 - it is told on another thread
+        while not found or found[-1] != 1:
             await asyncio.sleep(0.005)
 
 

@@ -42,7 +42,7 @@ class Desk:
 
     async def until(self, condition, within=10.0):
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110 - conditions are for reading, not for signaling
+            while not condition():
                 await asyncio.sleep(0.005)
 
     async def rows(self):

@@ -1,5 +1,6 @@
 """The documents stay true: what they name exists, and what is written from the code is up to date."""
 
+import dataclasses
 import re
 import runpy
 import tomllib
@@ -81,6 +82,14 @@ def test_the_line_in_the_readme_is_a_line() -> None:
     line = names["line"]
     assert isinstance(line, Line)
     assert len(line.actions) > len(line.plugins), "The README shows an action of the line's own."
+
+
+def test_the_guide_gives_a_line_its_own_defaults() -> None:
+    fields = {field.name: field.default for field in dataclasses.fields(Line)}
+    rows = re.findall(r"^\| (`.*?`) \| (.*) \|$", read(ROOT / "docs" / "guide" / "first-line.md"), re.MULTILINE)
+    for names, words in rows:
+        numbers = [fields[name] for name in CODE.findall(names) if isinstance(fields[name], int | float)]
+        assert all(f"{number:g}" in words for number in numbers), f"{names}: {numbers}"
 
 
 def test_the_architecture_fits_on_a_few_screens() -> None:

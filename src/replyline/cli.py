@@ -296,6 +296,14 @@ def run_server(
             stopping()
             await super().shutdown(sockets=sockets)
 
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn's own raises the signal once more at the end, and a clean stop would look like a crash.
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.handle_exit, number, None)
+            yield
+
     server = Announcing(config)
     asyncio_run(server.serve(sockets=sockets))
 

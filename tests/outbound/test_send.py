@@ -256,6 +256,16 @@ async def test_a_text_that_waited_too_long_expires_instead_of_surprising_somebod
     assert post.twilio.messages == []
 
 
+async def test_a_messaging_service_chooses_the_number(post):
+    service = post.twilio.add_messaging_service([GYM_NUMBER])
+    text_id = post.say(our_address=service.sid, messaging_service_sid=service.sid)
+    await post.work()
+    await post.twilio.settle()
+    assert post.screen() == ["See you at six."]
+    assert post.status(text_id) in {"sent", "delivered"}
+    assert post.twilio.messages[0].sender == GYM_NUMBER
+
+
 async def test_pictures_go_out_by_their_addresses(post):
     post.say("Look", media_urls=["https://gym.example/a.jpg", "https://gym.example/b.jpg"])
     await post.work()

@@ -22,7 +22,10 @@ def say(
     media_urls: Sequence[str] = (),
     messaging_service_sid: str | None = None,
 ) -> str:
-    """Queue a text to a phone, starting the conversation if there is none; gives the text's id."""
+    """Queue a text to a phone, starting the conversation if there is none; gives the text's id.
+
+    `our_address` is the number it leaves from, or the messaging service when that is to choose one.
+    """
     key = (line, phone, our_address)
     conversation = find_or_start(conn, [key], now)[key]
     return queue_text(

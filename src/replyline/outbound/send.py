@@ -15,7 +15,7 @@ from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
 from replyline.outbound.claim import Claim, Doubt, Leave, claim
-from replyline.phone_numbers import masked
+from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TwilioClient
@@ -81,7 +81,7 @@ class Send:
             validity = max(int((text.expires_at - self._clock.now()).total_seconds()), 10)
         return Outgoing(
             to=text.phone,
-            sender=text.our_address,
+            sender=None if sender_kind(text.our_address) is SenderKind.MESSAGING_SERVICE else text.our_address,
             messaging_service_sid=text.messaging_service_sid,
             body=text.body,
             media_urls=[each["url"] for each in text.media or []],

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 
 from replyline.clock import Clock
@@ -135,12 +135,10 @@ class Account:
     alerts: list[Alert] = field(default_factory=list)
     order: dict[str, int] = field(default_factory=dict)  # of all messages there ever were: pages begin after one
     sticky: dict[tuple[str, str], str] = field(default_factory=dict)  # a service's sender for a phone
-    made: int = 0
 
     def new_sid(self, prefix: str) -> str:
-        """The next SID. The same steps give the same SIDs."""
-        self.made += 1
-        return prefix + sha256(f"{self.sid} {self.made}".encode()).hexdigest()[:32]
+        """A SID that was never there before, not in an earlier life of this account either: a database may remember."""
+        return prefix + token_hex(16)
 
     def add_message(self, *, is_mms: bool = False, **facts: Any) -> Message:
         now = self.clock.now()

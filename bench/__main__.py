@@ -7,8 +7,9 @@ from pathlib import Path
 
 import uvloop
 
-from bench import webhooks
-from bench.databases import postgres_databases, sqlite_database
+from bench import turns, webhooks
+from bench.databases import Database, postgres_databases, sqlite_database
+from bench.models import KINDS
 from bench.process import cores
 from bench.server import use_core
 
@@ -28,9 +29,16 @@ async def measure(given: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replyline-bench-")))
         postgres = stack.enter_context(postgres_databases())
-        databases = [sqlite_database(folder), stack.enter_context(postgres.database())]
-        results = await webhooks.measure(databases, folder, rounds=given.rounds, seconds=given.seconds)
-        print(webhooks.table(results))
+
+        def databases(of_each: int) -> list[Database]:
+            both = [(sqlite_database(folder), stack.enter_context(postgres.database())) for _ in range(of_each)]
+            return [database for pair in both for database in pair]
+
+        if given.only != "turns":
+            measured = await webhooks.measure(databases(1), folder, rounds=given.rounds, seconds=given.seconds)
+            print(webhooks.table(measured))
+        if given.only != "webhooks":
+            print(turns.table(await turns.measure(databases(len(KINDS)), folder, rounds=given.rounds)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from tests.support import postgres_server
 
 from replyline.db import open_db
@@ -33,16 +33,18 @@ class Database:
     url: str
     about: str  # version and durability
 
-    def count(self, table: str) -> int:
+    def count(self, table: str, where: str = "TRUE") -> int:
         """How many rows a table has."""
         db = open_db(self.url)
         try:
-            found: int = db.run_blocking(
-                lambda conn: conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
-            )
-            return found
+            return db.run_blocking(number_of_rows, table, where)
         finally:
             db.close_blocking()
+
+
+def number_of_rows(conn: Connection, table: str, where: str) -> int:
+    found: int = conn.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {where}").scalar_one()
+    return found
 
 
 def sqlite_database(folder: Path) -> Database:

@@ -76,13 +76,13 @@ def dev(line: str, host: str, port: int | None, reload: bool) -> None:
 def serve(line: str, host: str, port: int, no_worker: bool) -> None:
     """Answer a real number: the webhooks, and the worker unless told otherwise."""
     from replyline.app import wire
-    from replyline.desk import free_socket, server_config
+    from replyline.desk import server_config
     from replyline.plugins.load import load_line
 
     settings, loaded = production(line), load_line(line)
     check_schema(settings.database_url, loaded)
-    app = wire(settings, loaded, model=None if no_worker else model_of(settings))
-    with free_socket(host, port) as listening:
+    with socket_near(host, port) as listening:
+        app = wire(settings, loaded, model=None if no_worker else model_of(settings))
         run_server(server_config(app.web()), [listening], lambda: click.echo(f"Replyline listens on {host}:{port}."))
 
 
@@ -322,14 +322,18 @@ def socket_near(host: str, port: int | None) -> Iterator[socket.socket]:
     """A listening socket at the port, or at the first free one from 8000 on when none was asked for."""
     from replyline.desk import free_socket
 
-    for candidate in [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + 20):
-        try:
-            with free_socket(host, candidate) as listening:
-                yield listening
-                return
-        except OSError as error:
-            taken = error
-    raise click.ClickException(f"Port {port or DEFAULT_PORT} on {host} cannot be used: {taken.strerror}.")
+    with contextlib.ExitStack() as stack:
+        for candidate in [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + 20):
+            try:
+                listening = stack.enter_context(free_socket(host, candidate))
+                break
+            except OSError as error:
+                taken = error
+        else:
+            raise click.ClickException(
+                f"Port {DEFAULT_PORT if port is None else port} on {host} cannot be used: {taken.strerror}."
+            )
+        yield listening
 
 
 def run_reloading(host: str, port: int | None) -> None:

@@ -152,13 +152,13 @@ class Business:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def run(self, *command: str, cwd: Path | None = None, without: str = "", **more: str) -> Running:
-        """Start a command in the line's folder, with settings more or one fewer."""
-        environment = {name: value for name, value in (self.environment | more).items() if name != without}
+    def run(self, *command: str, program: str = str(REPLYLINE), cwd: Path | None = None, without: str = "") -> Running:
+        """Start a command in the line's folder, perhaps with a setting fewer."""
+        environment = {name: value for name, value in self.environment.items() if name != without}
         number = len(self.started)
         out, log = self.folder / f"{number}.out", self.folder / f"{number}.log"
         with out.open("wb") as o, log.open("wb") as e:
-            running = Running(spawn([str(REPLYLINE), *command], cwd or self.folder, environment, o, e), out, log)
+            running = Running(spawn([program, *command], cwd or self.folder, environment, o, e), out, log)
         self.started.append(running)
         return running
 

@@ -1,0 +1,74 @@
+"""A start that cannot go well ends at once, with one sentence that says what to do."""
+
+import os
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.databases import empty_postgres_database, need_postgres
+from tests.support.processes import answers
+
+pytestmark = pytest.mark.process
+
+COMMANDS = [("serve", "line:line"), ("work", "line:line")]
+
+
+async def refused(business, *command, **given):
+    """The one sentence a command ended with."""
+    running = business.run(*command, **given)
+    assert await running.end() == 1
+    assert running.printed == ""
+    (sentence,) = running.logged.splitlines()
+    return sentence
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["serve", "work"])
+async def test_a_database_of_a_newer_version_is_refused(business, db, command):
+    await db.run(lambda conn: conn.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    assert await refused(business, *command) == (
+        "Error: This database was made by a newer Replyline (schema 9999, this one knows 0001); "
+        "install that version or newer."
+    )
+
+
+async def test_a_database_without_tables_is_refused_until_migrated(business, tmp_path):
+    if business.database_url.startswith("sqlite"):
+        await started_after_migrate(business, f"sqlite:///{tmp_path}/fresh.db")
+        return
+    need_postgres()
+    with empty_postgres_database() as url:
+        await started_after_migrate(business, url)
+        business.end_all()
+
+
+async def started_after_migrate(business, url):
+    business.environment["REPLYLINE_DATABASE_URL"] = url
+    assert "run `replyline migrate`." in await refused(business, "serve", "line:line")
+    migrating = business.run("migrate", "line:line")
+    assert await migrating.end() == 0
+    assert migrating.printed == "The database is up to date.\n"
+    server = business.run("serve", "line:line", "--port", str(business.port), "--no-worker")
+    await answers(f"{business.url}/readyz", server)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "REPLYLINE_PUBLIC_URL"])
+async def test_a_missing_setting_is_named(business, name):
+    sentence = await refused(business, "serve", "line:line", without=name)
+    assert sentence.startswith(f"Error: {name} is not set. ")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_setting_may_come_from_a_file(business, tmp_path):
+    (tmp_path / "token").write_text(f"{business.environment.pop('TWILIO_AUTH_TOKEN')}\n")
+    business.environment["TWILIO_AUTH_TOKEN_FILE"] = os.fspath(tmp_path / "token")
+    await business.serve("--no-worker")
+    await business.phone().text("Hi, I am guest 7.")
+    assert business.twilio.alerts == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_port_that_is_taken_is_said_in_one_sentence(business):
+    await business.serve("--no-worker")
+    sentence = await refused(business, "serve", "line:line", "--port", str(business.port))
+    assert str(business.port) in sentence

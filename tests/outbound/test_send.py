@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy import select, update
 
 from replyline.db.tables import consent_events, opt_outs, texts, work
@@ -89,6 +90,14 @@ async def test_a_queued_text_reaches_the_phone_once(post):
     row = post.row(text_id)
     assert (row.status, row.sid[:2], row.attempts) == ("sent", "SM", 1)
     assert post.rows(work) == []
+
+
+async def test_texts_that_leave_together_are_written_down_together(post):
+    with structlog.testing.capture_logs() as logs:
+        sent = [post.say(to=ANA), post.say(to=CLEO)]
+        await post.work()
+    assert [post.status(each) for each in sent] == ["sent", "sent"]
+    assert "set_failed" not in {entry["event"] for entry in logs}
 
 
 async def test_the_status_callback_carries_our_own_id(post):

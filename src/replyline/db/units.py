@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection
 
 from replyline.db.errors import DatabaseDown, OutcomeUnknown
+from replyline.log import get_log
+
+log = get_log(__name__)
 
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 Step = Callable[[Connection], Any]
@@ -114,6 +117,8 @@ class GatheredUnit:
             if len(items) == 1:
                 self.fail(error)
             else:
+                # It should be rare: a set that always fails works, only several times slower.
+                log.warning("set_failed", of=self.fn.__qualname__, count=len(items), error=type(error).__name__)
                 self.settled = [self._alone(guarded, item, future) for item, future in self._round]
         else:
             self.settled = [Settled(f, v, None) for (_, f), v in zip(self._round, values, strict=True)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, update
+from sqlalchemy import Connection, bindparam, case, or_, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, from_twilio
@@ -148,7 +148,8 @@ def recorded(each: Sent) -> dict[str, Any]:
     }
 
 
-_is_ours_to_say = texts.c.status.in_([Status.SENDING.value, Status.UNKNOWN.value])
+# Not `in_`, which SQLAlchemy refuses for several rows at once.
+_is_ours_to_say = or_(texts.c.status == Status.SENDING.value, texts.c.status == Status.UNKNOWN.value)
 
 
 RECORD = (

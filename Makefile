@@ -25,9 +25,9 @@ types: $(VENV)/.installed-dev  ## the strict type checker over src
 bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference
 	@$(BIN)/python -m bench
 
-lock: $(UV)  ## choose the versions in requirements/ anew
-	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/run.txt
-	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+lock: $(UV)  ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
+	@$(UV) pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/run.txt
+	@$(UV) pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 
 clean:  ## remove what make has made
 	rm -rf $(VENV) .mypy_cache .ruff_cache

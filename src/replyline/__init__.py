@@ -9,6 +9,8 @@ from replyline.plugins.context import ActionContext, Contact, ContextRequest
 from replyline.plugins.endings import AskAgain, GiveUp, Pause
 from replyline.plugins.hooks import Plugin, WebContext
 from replyline.plugins.line import Line
+from replyline.rules.facts import Facts, Purpose
+from replyline.rules.verdict import Refuse, Send, Wait
 
 __all__ = [
     "ActionContext",
@@ -16,10 +18,15 @@ __all__ = [
     "AskAgain",
     "Contact",
     "ContextRequest",
+    "Facts",
     "GiveUp",
     "Line",
     "Pause",
     "Plugin",
+    "Purpose",
+    "Refuse",
+    "Send",
     "Service",
+    "Wait",
     "WebContext",
 ]

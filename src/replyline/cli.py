@@ -228,7 +228,7 @@ async def play_script(path: Path) -> int:
 
 def desk_model(settings: Any) -> tuple[Any, str]:
     """The real model when there is a key, else the scripted one; and a sentence that says which."""
-    if settings.openai_api_key or settings.openai_base_url:
+    if settings.openai_api_key or settings.openai_base_url or ":" in settings.model:
         return model_of(settings), f"Answers are written by {settings.model}."
     from replyline.llm.scripted import NOT_AN_LLM, scripted_model
 
@@ -320,19 +320,18 @@ def asyncio_run(main: Any) -> Any:
 @contextlib.contextmanager
 def socket_near(host: str, port: int | None) -> Iterator[socket.socket]:
     """A listening socket at the port, or at the first free one from 8000 on when none was asked for."""
-    from replyline.desk import free_socket
+    from replyline.desk import PortTaken, bound_socket
 
     with contextlib.ExitStack() as stack:
-        for candidate in [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + 20):
+        candidates = [port] if port is not None else [*range(DEFAULT_PORT, DEFAULT_PORT + 20), 0]
+    with contextlib.ExitStack() as stack:
+        for candidate in candidates:
             try:
-                listening = stack.enter_context(free_socket(host, candidate))
+                listening = stack.enter_context(bound_socket(host, candidate))
                 break
-            except OSError as error:
-                taken = error
-        else:
-            raise click.ClickException(
-                f"Port {DEFAULT_PORT if port is None else port} on {host} cannot be used: {taken.strerror}."
-            )
+            except PortTaken:
+                if candidate == candidates[-1]:
+                    raise
         yield listening
 
 

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from replyline.app import CONNECTION_GRACE, FALLBACK, SMS, App, wire
 from replyline.clock import Clock, SystemClock
 from replyline.db.migrate import Migrations, migrate
+from replyline.errors import ReplylineError
 from replyline.llm.ask import Model
 from replyline.plugins.line import Line
 from replyline.settings import Settings, read_settings
@@ -29,6 +30,10 @@ from replyline.simulator.simulated_twilio import ACCOUNT_SID
 
 OUR_NUMBER = "+14155550100"
 TWILIO_AT = "/simulator/twilio"
+
+
+class PortTaken(ReplylineError):
+    """The server cannot listen where it was told to; choose another --host or --port."""
 
 
 @dataclass(kw_only=True)
@@ -62,7 +67,7 @@ def make_desk(
     token = settings.auth_tokens[0]
     twilio = SimulatedTwilio(auth_token=token, clock=clock, url=f"{url}{TWILIO_AT}", delivery=delivery)
     # The fragment is what docs/guide/operations.md tells people to set: Twilio tries again before it calls the fallback.
-    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}#rc=2&rp=5xx,ct,rt", fallback_url=f"{url}{FALLBACK}")
+    twilio.add_number(OUR_NUMBER, sms_url=f"{url}{SMS}#rc=3&rp=5xx,ct,rt", fallback_url=f"{url}{FALLBACK}")
     app = wire(settings, line, model=model, clock=clock)
     stopping = asyncio.Event()
     pages = phone_page_routes(
@@ -102,7 +107,7 @@ async def open_desk(
     line: Line, *, model: Model, clock: Clock | None = None, database_url: str | None = None
 ) -> AsyncIterator[Desk]:
     """A desk with its server running, for tests and scripts; everything it made is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="replyline-desk-") as folder, free_socket() as listening:
+    with tempfile.TemporaryDirectory(prefix="replyline-desk-") as folder, bound_socket() as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         database_url = database_url or f"sqlite:///{folder}/desk.db"
         settings = desk_settings(url, database_url=database_url, media_dir=Path(folder) / "media")
@@ -145,14 +150,19 @@ def server_config(
 
 
 @contextlib.contextmanager
-def free_socket(host: str = "127.0.0.1", port: int = 0) -> Iterator[socket.socket]:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def bound_socket(host: str = "127.0.0.1", port: int = 0) -> Iterator[socket.socket]:
     try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise PortTaken(f"{host} is not an address of this machine: {error.strerror}.") from None
+    with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        try:
+            listening.bind(address)
+        except OSError as error:
+            raise PortTaken(f"Port {port} on {host} cannot be used: {error.strerror}.") from None
         yield listening
-    finally:
-        listening.close()
 
 
 async def to_the_phone(request: Request) -> Response:

@@ -106,7 +106,7 @@ class Settings(BaseModel):
     hash_secret: SecretStr | None = Field(
         None,
         alias="REPLYLINE_HASH_SECRET",
-        description="Keys the hashes that stand for people outside the database; the auth token when not given.",
+        description="Keys our links and hashes of people; without it the auth token does, until that is rotated.",
     )
 
     @field_validator("public_url", "openai_base_url", "twilio_api_url")

@@ -102,7 +102,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url):
 
 
 def test_a_database_without_tables_names_the_command_that_makes_them(empty_url):
-    with pytest.raises(SchemaTooOld, match="run `replyline migrate`"):
+    with pytest.raises(SchemaTooOld, match="run `replyline migrate"):
         check(empty_url)
 
 

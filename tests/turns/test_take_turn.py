@@ -154,6 +154,53 @@ async def test_a_paused_action_waits_for_a_person_and_goes_on_with_their_decisio
     assert gym.outcomes() == [("done", "answered")]
 
 
+async def test_a_turn_that_was_put_off_is_not_forgotten_when_a_person_decides_about_another(road):
+    gym = road(
+        calls(("freeze", {})), ModelUnavailable("503"), says("Frozen."), says("We are open."), holding_after=None
+    )
+
+    @gym.line.action
+    def freeze(ctx: ActionContext) -> str:
+        """Freeze the membership."""
+        if ctx.decision is None:
+            raise Pause("Agreed?")
+        return "Frozen."
+
+    await gym.text("Freeze my membership.")
+    await gym.work()
+    await gym.text("And are you open?")
+    await gym.work(seconds=2)  # the model is away: this turn is put off
+    (asked,) = gym.db.run_blocking(undecided)
+    gym.db.run_blocking(decide, asked.id, approved=True, by="dana", now=gym.clock.now())
+    await gym.work(seconds=10)
+    assert gym.replies() == [gym.line.holding_text, "Frozen.", "We are open."]
+    assert [state for state, _ in gym.outcomes()] == ["done", "done"]
+
+
+async def test_a_turn_that_took_long_and_then_asks_a_person_holds_once(road):
+    gym = road(holding_after=20.0)
+
+    @gym.line.action
+    def freeze(ctx: ActionContext) -> str:
+        """Freeze the membership."""
+        raise Pause("Agreed?")
+
+    async def slowly(prompt):
+        await asyncio.sleep(0.05)
+        gym.clock.advance(seconds=21)
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if gym.replies():
+                break
+        return calls(("freeze", {}))
+
+    gym.model.answers = [slowly]
+    await gym.text("Freeze my membership.")
+    await gym.work()
+    assert gym.replies() == [gym.line.holding_text]
+    assert gym.outcomes() == [("waiting", "asked_person")]
+
+
 async def test_texts_that_come_while_the_model_thinks_are_answered_together_with_the_others(road):
     gym = road()
 

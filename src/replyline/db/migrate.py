@@ -15,6 +15,7 @@ from replyline.db.sqlite import file_of, raw, sqlite_engine
 
 # Any fixed number will do: it is what processes that start together queue for on PostgreSQL.
 LOCK = 7_370_421_001
+COMMAND = "`replyline migrate MODULE:NAME` with your line"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,17 +52,17 @@ def migrate(url: str, *, extra: Sequence[Migrations] = ()) -> None:
 def check(url: str, *, extra: Sequence[Migrations] = ()) -> None:
     """See that the tables are exactly what this version knows. Raises `SchemaTooNew` or `SchemaTooOld`."""
     if backend_of(url) == "sqlite" and not file_of(url).exists():
-        raise SchemaTooOld("There is no database yet; run `replyline migrate`.")
+        raise SchemaTooOld(f"There is no database yet; run {COMMAND}.")
     with one_at_a_time(url) as conn:
         for migrations in (OURS, *extra):
             found = found_in(conn, migrations)
             refuse_newer(migrations, found)
             if found is None:
-                raise SchemaTooOld(f"The database has no tables{of(migrations)} yet; run `replyline migrate`.")
+                raise SchemaTooOld(f"The database has no tables{of(migrations)} yet; run {COMMAND}.")
             if found != migrations.newest:
                 raise SchemaTooOld(
                     f"The database{of(migrations)} is at schema {found}, and this version needs {migrations.newest}; "
-                    "run `replyline migrate`."
+                    f"run {COMMAND}."
                 )
 
 

@@ -87,7 +87,6 @@ texts = Table(
     Column("expires_at", UtcTime),
     Column("sending_at", UtcTime),  # outbound: when the request that may be on the wire was begun
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("checks", Integer, nullable=False, server_default="0"),  # lookups in Twilio's list while in doubt
     Column("opt_out_type", String(8)),  # what Advanced Opt-Out says it has already answered
     Column("fields", Json),  # inbound: every field of the webhook that has no column here
     Index("ix_texts_conversation_id_created_at", "conversation_id", "created_at"),
@@ -159,7 +158,7 @@ steps = Table(
     Column("kind", String(16), nullable=False),  # model, action, check, texts
     Column("key", String(200), nullable=False),  # an action's `once`; unique within the turn
     Column("name", String(100), nullable=False),
-    Column("state", String(16), nullable=False),  # started, ended, failed, paused
+    Column("state", String(16), nullable=False),  # started, ended, paused
     Column("input", Text),
     Column("output", Text),
     Column("error", Text),  # the whole traceback, for the operator only

@@ -11,9 +11,10 @@ from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import AnyRow
 from replyline.plugins.line import Line
 from replyline.turns import statements as sql
+from replyline.turns.schedule import KIND
 from replyline.turns.statements import as_input, check_lease, history_before, reason_to_drop, steps_of
 from replyline.turns.states import Begun, Step, TurnState
-from replyline.work import Claimed, finish, later
+from replyline.work import Claimed, arm, finish, later
 
 PICTURE_PATIENCE = timedelta(seconds=20)  # how long a turn waits for pictures that are being fetched
 PICTURE_WAIT = timedelta(seconds=0.3)
@@ -29,7 +30,10 @@ def begin(conn: Connection, job: Claimed, line: Line, now: datetime) -> Begun | 
     check_lease(conn, job)
     row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": job.key}).one()
     waiting = conn.execute(sql.UNANSWERED, {"conversation_id": job.key}).all()
-    open_turn = conn.execute(sql.OPEN_TURN, {"conversation_id": job.key}).first()
+    open_turns = conn.execute(sql.OPEN_TURNS, {"conversation_id": job.key}).all()
+    open_turn = open_turns[0] if open_turns else None
+    if len(open_turns) > 1:  # one went on after a person's decision while another was put off: both get their end
+        arm(conn, kind=KIND, key=job.key, due=now, now=now, priority=1)
     if open_turn is None and not waiting:
         finish(conn, job, now=now)
         return None

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,9 @@ from replyline.turns.statements import as_input, check_lease, end_row, lost, rea
 from replyline.turns.states import Begun, Input, Step, StepKind, StepState, TurnState
 from replyline.work import Claimed, LostLease, finish, later
 from replyline.work.queue import held
+
+# An answer that could not leave for so long, while somebody mends an account say, would only puzzle.
+STALE_AFTER = timedelta(hours=4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,8 +99,10 @@ def end(conn: Connection, ending: Ending) -> None:
     row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": turn.conversation_id}).one()
     why = reason_to_drop(row)
     reply = None if why else ending.reply
-    if reply:
-        queue_text(conn, text_of(turn, row.line, reply), now)
+    if reply and ending.state is TurnState.WAITING:
+        hold_once(conn, turn, row.line, reply, now)
+    elif reply:
+        queue_text(conn, text_of(turn, row.line, reply, now), now)
         conn.execute(sql.COUNT_ANSWER, {"conversation_id": row.id, "quick": quick_answers(row, now), "at": now})
     conn.execute(
         sql.END_TURN,
@@ -121,10 +126,17 @@ def put_off(conn: Connection, job: Claimed, turn: Begun, *, due: datetime, why: 
 
 
 def hold(conn: Connection, job: Claimed, turn: Begun, line: Line, now: datetime) -> None:
-    """Queue the holding text, once in a turn."""
+    """Queue the holding text while the turn goes on, unless nobody is to be answered any more."""
     check_lease(conn, job)
+    row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": turn.conversation_id}).one()
+    if reason_to_drop(row) is None:
+        hold_once(conn, turn, line.key, line.holding_text, now)
+
+
+def hold_once(conn: Connection, turn: Begun, line: str, body: str, now: datetime) -> None:
+    """One holding text in a turn, whether it takes long or waits for a person, or both."""
     if conn.execute(sql.HOLDING, {"turn": turn.id}).scalar() is None:
-        text_id = queue_text(conn, text_of(turn, line.key, line.holding_text), now)
+        text_id = queue_text(conn, text_of(turn, line, body, now), now)
         conn.execute(sql.HELD_WITH, {"turn": turn.id, "text_id": text_id})
 
 
@@ -173,7 +185,7 @@ def quick_answers(conversation: AnyRow, now: datetime) -> int:
     return conversation.quick_answers + 1 if last is not None and now - last < LOOP_GAP else 1
 
 
-def text_of(turn: Begun, line: str, body: str) -> NewText:
+def text_of(turn: Begun, line: str, body: str, now: datetime) -> NewText:
     return NewText(
         line=line,
         conversation_id=turn.conversation_id,
@@ -183,4 +195,5 @@ def text_of(turn: Begun, line: str, body: str) -> NewText:
         purpose=Purpose.CONVERSATIONAL_REPLY,
         messaging_service_sid=turn.messaging_service_sid,
         turn_id=turn.id,
+        expires_at=now + STALE_AFTER,
     )

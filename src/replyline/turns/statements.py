@@ -153,11 +153,11 @@ HISTORY = (
     .order_by(texts.c.created_at.desc(), texts.c.id.desc())
     .limit(bindparam("most"))
 )
-OPEN_TURN = (
+OPEN_TURNS = (
     select(turns)
     .where(turns.c.conversation_id == bindparam("conversation_id"), turns.c.state == TurnState.RUNNING.value)
     .order_by(turns.c.created_at)
-    .limit(1)
+    .limit(2)
 )
 ADD_TURN = insert(turns)
 TAKE_UP = (

@@ -114,8 +114,12 @@ class TwilioClient:
         return as_message(made)
 
     async def sent_to(self, to: str, *, since: datetime, at_most: int = 200) -> list[Message]:
-        """What this account has sent to a number since then, the newest first. Raises `InDoubt` when Twilio is away."""
-        return [message async for message in self._list(to=to, date_sent_after=since, limit=at_most)]
+        """What this account has made for a number since then, of the newest. Raises a `SendError` when Twilio is away.
+
+        The list's own filter goes by the date a message was sent, which one that waits in Twilio's queue does not
+        have yet; so we ask by number alone and go by the date it was made.
+        """
+        return [message async for message in self._list(to=to, limit=at_most) if message.created_at >= since]
 
     async def _list(self, **filters: Any) -> AsyncIterator[Message]:
         try:

@@ -322,8 +322,7 @@ def socket_near(host: str, port: int | None) -> Iterator[socket.socket]:
     """A listening socket at the port, or at the first free one from 8000 on when none was asked for."""
     from replyline.desk import PortTaken, bound_socket
 
-    with contextlib.ExitStack() as stack:
-        candidates = [port] if port is not None else [*range(DEFAULT_PORT, DEFAULT_PORT + 20), 0]
+    candidates = [port] if port is not None else [*range(DEFAULT_PORT, DEFAULT_PORT + 20), 0]
     with contextlib.ExitStack() as stack:
         for candidate in candidates:
             try:

@@ -42,7 +42,7 @@ async def test_a_database_without_tables_is_refused_until_migrated(business, tmp
 
 async def started_after_migrate(business, url):
     business.environment["REPLYLINE_DATABASE_URL"] = url
-    assert "run `replyline migrate`." in await refused(business, "serve", "line:line")
+    assert "run `replyline migrate" in await refused(business, "serve", "line:line")
     migrating = business.run("migrate", "line:line")
     assert await migrating.end() == 0
     assert migrating.printed == "The database is up to date.\n"

@@ -5,6 +5,7 @@ The commands are the ones people type. What they hold up for the test are files 
 
 import asyncio
 import os
+import random
 import re
 import signal
 import socket
@@ -249,10 +250,12 @@ def bare_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
+    """A port that stays free while a server is started again: none of those that connections going out are given."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listening, suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 async def answers(url: str, running: Running, within: float = PATIENCE) -> None:

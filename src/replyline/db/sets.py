@@ -15,7 +15,8 @@ from sqlalchemy.dialects import postgresql
 
 from replyline.db.columns import AnyRow
 
-LARGEST = 128  # rows in one statement on SQLite, which takes 32,766 parameters
+# Rows in one statement on SQLite: at most this many of its 32,766 parameters, and by eights beyond seven.
+LARGEST, STEP = 128, 8
 as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -58,11 +59,10 @@ class SetStatement:
 
 
 def in_parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Parts of 128, 64, 32 ... rows, so that SQLite meets eight texts of each statement and keeps them prepared."""
-    start, size = 0, LARGEST
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
+    """Parts of few different sizes, so that SQLite meets the same SQL again and keeps it prepared."""
+    start = 0
+    while left := len(rows) - start:
+        size = left if left < STEP else min(left // STEP * STEP, LARGEST)
         yield rows[start : start + size]
         start += size
 

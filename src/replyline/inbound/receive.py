@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -168,9 +169,10 @@ def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversa
     for arrival, conversation in to_answer:
         line, at = arrival.line, arrival.text.received_at
         spoken_for = max(used.get(conversation.id) or conversation.rate_until or at, at)
-        allowed_from = spoken_for - BURST * interval(line)
+        each, burst = interval(line.turns_per_minute), BURST * interval(line.turns_per_minute)
+        allowed_from = spoken_for - burst
         turns[conversation.id] = turn_for(line, conversation.id, arrival.text.body, at, not_before=allowed_from)
-        used[conversation.id] = min(spoken_for + interval(line), at + BURST * interval(line) + LONGEST_WAIT)
+        used[conversation.id] = min(spoken_for + each, at + burst + LONGEST_WAIT)
         if allowed_from > at:
             put_off.add(conversation.id)
     arm_many(conn, list(turns.values()))
@@ -179,8 +181,9 @@ def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversa
     return put_off
 
 
-def interval(line: Line) -> timedelta:
-    return timedelta(minutes=1) / line.turns_per_minute
+@lru_cache
+def interval(turns_per_minute: int) -> timedelta:
+    return timedelta(minutes=1) / turns_per_minute
 
 
 def key_of(arrival: Arrival) -> store.Key:

@@ -4,7 +4,6 @@ Plain ASGI: a text takes one pass over its bytes. Parsing and checking cost 25 Â
 form parser and a validation model.
 """
 
-import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -59,6 +58,9 @@ class Answer:
     content_type: bytes = b"text/xml"
 
 
+STORED = Answer(status=200, body=EMPTY_TWIML)
+
+
 class Webhook:
     """One webhook as an ASGI endpoint; `Sms`, `StatusCallback` and `Fallback` say what is done with a signed request."""
 
@@ -75,7 +77,7 @@ class Webhook:
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive_bytes)
-        headers = [(b"content-type", answer.content_type), (b"content-length", str(len(answer.body)).encode())]
+        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -123,8 +125,7 @@ class Sms(Webhook):
         if text is None:
             return refusal(400, "The form has no MessageSid, From and To of a message.")
         try:
-            async with asyncio.timeout(PATIENCE):
-                result = await self._db.gather(receive, Arrival(line=self._line, text=text))
+            result = await self._db.gather(receive, Arrival(line=self._line, text=text), within=PATIENCE)
         except Exception:
             log.exception("text_not_stored", sid=text.sid)
             self._counts.seen["texts_not_stored"] += 1
@@ -132,7 +133,7 @@ class Sms(Webhook):
         self._counts.seen[f"texts_{result.value}"] += 1
         if result is not Received.AGAIN:
             self._log.info("text_received", sid=text.sid, result=result.value)
-        return Answer(status=200, body=EMPTY_TWIML)
+        return STORED
 
     def not_stored(self) -> Answer:
         return refusal(503, "The text could not be stored; send it again.")
@@ -153,8 +154,7 @@ class StatusCallback(Webhook):
         if each is None:
             return refusal(400, "The form has no MessageSid and MessageStatus.")
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._db.gather(report, each)
+            await self._db.gather(report, each, within=PATIENCE)
         except Exception:
             log.exception("delivery_report_not_stored", sid=each.sid)
             return refusal(503, "The report could not be stored; send it again.")

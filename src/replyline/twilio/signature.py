@@ -55,7 +55,10 @@ def parts_of(url: str) -> tuple[str, str, str, str]:
 
 def as_text(params: Iterable[tuple[str, str]]) -> str:
     """Names and values with nothing between them, in the order of their bytes; a repeated pair counts once."""
-    return "".join([name + value for name, value in sorted(set(params))])
+    pairs = list(params)
+    if len(fields := dict(pairs)) == len(pairs):  # as Twilio writes them; sorting names alone costs half
+        return "".join([name + fields[name] for name in sorted(fields)])
+    return "".join([name + value for name, value in sorted(set(pairs))])
 
 
 def signature_of(token: str, url: str, fields: str) -> bytes:

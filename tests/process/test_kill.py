@@ -98,7 +98,8 @@ async def test_killed_while_twilio_takes_the_answer(business, ledger, record_pro
     await until(lambda: business.sent == [ANSWER])
     server.kill()
     await answered_once(business, ledger, record_property)
-    assert await ledger.statuses() == ["delivered"]
+    # Twilio says "delivered" once: a process that died before it heard that knows no more than "sent".
+    assert await ledger.statuses() in (["delivered"], ["sent"])
     assert business.calls == ["begin 7", "end 7"]
     assert business.brain.asked == {("first", 7): 1, ("second", 7): 1}
 

@@ -140,6 +140,7 @@ def server_config(
     return uvicorn.Config(
         web,
         http=http,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -1,5 +1,7 @@
 """What can go wrong with the database, in words an operator can act on."""
 
+from sqlalchemy.exc import DBAPIError
+
 from replyline.errors import ReplylineError
 
 
@@ -23,3 +25,8 @@ class SchemaTooNew(ReplylineError):
 
 class SchemaTooOld(ReplylineError):
     """The database has not been brought up to date."""
+
+
+def plain(error: DBAPIError) -> str:
+    """The driver's reason, its first line: what follows may quote a row."""
+    return (str(error.orig).strip() or "no reason given").splitlines()[0]

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, Engine, Transaction, inspect
 from sqlalchemy.exc import DBAPIError
 
 from replyline.db.database import backend_of
-from replyline.db.errors import DatabaseDown, SchemaTooNew, SchemaTooOld
-from replyline.db.postgres import plain, postgres_engine
+from replyline.db.errors import DatabaseDown, SchemaTooNew, SchemaTooOld, plain
 from replyline.db.sqlite import file_of, raw, sqlite_engine
 
 # Any fixed number will do: it is what processes that start together queue for on PostgreSQL.
@@ -70,8 +69,7 @@ def check(url: str, *, extra: Sequence[Migrations] = ()) -> None:
 def one_at_a_time(url: str) -> Iterator[Connection]:
     """One transaction that every other process that wants to migrate waits for."""
     is_sqlite = backend_of(url) == "sqlite"
-    engine = sqlite_engine(url) if is_sqlite else postgres_engine(url)
-    with connected(engine) as conn:
+    with connected(engine_of(url)) as conn:
         if is_sqlite:
             # A table that is changed by copying must not take the rows that point at it along.
             raw(conn).execute("PRAGMA foreign_keys=OFF")
@@ -79,6 +77,14 @@ def one_at_a_time(url: str) -> Iterator[Connection]:
             if not is_sqlite:
                 conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             yield conn
+
+
+def engine_of(url: str) -> Engine:
+    if backend_of(url) == "sqlite":
+        return sqlite_engine(url)
+    from replyline.db.postgres import postgres_engine  # its driver takes a while to load
+
+    return postgres_engine(url)
 
 
 def connected(engine: Engine) -> Connection:

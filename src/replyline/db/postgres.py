@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from replyline.db.errors import DatabaseDown, OutcomeUnknown
+from replyline.db.errors import DatabaseDown, OutcomeUnknown, plain
 from replyline.db.transactor import Transactor, Woken
 from replyline.db.units import Step, Unit
 from replyline.db.wake import take_wakes
@@ -159,10 +159,6 @@ def is_lost(error: DBAPIError) -> bool:
     """Whether the connection broke or was never made: nothing is there then, unless it was committing."""
     never_made = getattr(error.orig, "sqlstate", None) is None and isinstance(error, OperationalError)
     return error.connection_invalidated or never_made
-
-
-def plain(error: DBAPIError) -> str:
-    return (str(error.orig).strip() or "no reason given").splitlines()[0]
 
 
 class Listener:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import turns, webhooks
+from bench import machine, page, turns, webhooks
 from bench.databases import Database, postgres_databases, sqlite_database
 from bench.models import KINDS
 from bench.process import cores
@@ -21,24 +21,30 @@ def main() -> None:
     parser.add_argument("--only", choices=["webhooks", "turns"], help="measure one half")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     given = parser.parse_args()
-    uvloop.run(measure(given))
+    text = uvloop.run(measure(given))
+    print(f"\n{text}")
+    if given.write:
+        page.write(text)
 
 
-async def measure(given: argparse.Namespace) -> None:
-    use_core(cores().load)
+async def measure(given: argparse.Namespace) -> str:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replyline-bench-")))
         postgres = stack.enter_context(postgres_databases())
+        use_core(cores().load)
 
         def databases(of_each: int) -> list[Database]:
             both = [(sqlite_database(folder), stack.enter_context(postgres.database())) for _ in range(of_each)]
             return [database for pair in both for database in pair]
 
+        of_webhooks = databases(1)
+        about = machine.description(folder, [database.about for database in of_webhooks])
+        requests, ends = [], []
         if given.only != "turns":
-            measured = await webhooks.measure(databases(1), folder, rounds=given.rounds, seconds=given.seconds)
-            print(webhooks.table(measured))
+            requests = await webhooks.measure(of_webhooks, folder, rounds=given.rounds, seconds=given.seconds)
         if given.only != "webhooks":
-            print(turns.table(await turns.measure(databases(len(KINDS)), folder, rounds=given.rounds)))
+            ends = await turns.measure(databases(len(KINDS)), folder, rounds=given.rounds)
+        return page.as_text(about, requests, ends)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def openai(body: bytes) -> tuple[int, dict[str, object]]:
     name, arguments = CALL
     has_acted = json.loads(body)["messages"][-1]["role"] == "tool"
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-    message = {"role": "assistant", "content": REPLY if has_acted else None}
+    message: dict[str, object] = {"role": "assistant", "content": REPLY if has_acted else None}
     message |= {} if has_acted else {"tool_calls": [call]}
     return 200, {
         "id": "chatcmpl-bench",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +73,9 @@ def started(kind: str, log: Path, core: int | None, **options: str | Path) -> It
                 process.wait()
 
 
+@cache
 def cores() -> Cores:
+    """Chosen once, before anything is confined to one of them."""
     if not hasattr(os, "sched_setaffinity") or len(ours := sorted(os.sched_getaffinity(0))) < 2:
         return Cores(server=None, load=None)
     return Cores(server=ours[-1], load=ours[0])

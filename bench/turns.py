@@ -38,7 +38,7 @@ async def measure(databases: Sequence[Database], folder: Path, *, rounds: int) -
         measured = []
         for model, database in zip([model for model in KINDS for _ in "ab"], databases, strict=True):
             twilio = Twilio()
-            options = {
+            options: dict[str, str | Path] = {
                 "database": database.url,
                 "twilio": f"http://127.0.0.1:{await listen(twilio.respond)}",
                 "media": folder / "media",

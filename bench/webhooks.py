@@ -35,12 +35,13 @@ class Measured:
 async def measure(databases: Sequence[Database], folder: Path, *, rounds: int, seconds: float) -> list[Measured]:
     """All servers in turn, round after round, so that whatever disturbs the machine disturbs all alike."""
     with contextlib.ExitStack() as stack:
+        kinds: list[tuple[str, str, Database | None]]
         kinds = [("bare ASGI responder", "bare", None), ("parse and verify, store nothing", "verify", None)]
         kinds += [(f"signed, durable, {database.name}", "store", database) for database in databases]
         measured = []
         for name, kind, database in kinds:
-            options = {"database": database.url} if database else {}
-            server = stack.enter_context(started(kind, folder / f"{kind}.log", cores().server, **options))
+            url = database.url if database else ""
+            server = stack.enter_context(started(kind, folder / f"{kind}.log", cores().server, database=url))
             measured.append(Measured(name=name, server=server, database=database))
         for each in measured:
             each.rate = (await run(each, WARM_UP)).per_second

@@ -82,6 +82,7 @@ def masked(address: str) -> str:
     return f"{channel}{colon}{hidden}"
 
 
+@lru_cache(maxsize=1024)  # our own addresses, which are few, with every text
 def sender_kind(address: str) -> SenderKind:
     """What kind of sender an address of ours is, by its form alone."""
     if ":" in address:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection
 from sqlalchemy.dialects import postgresql
 
-from replyline.db.columns import AnyRow
+from replyline.db.sqlite import raw
 
 # Rows in one statement on SQLite: at most this many of its 32,766 parameters, and by eights beyond seven.
 LARGEST, STEP = 128, 8
@@ -33,16 +33,18 @@ class SetStatement:
         self._json = [n for n, column in enumerate(columns) if isinstance(column.type, JSON)]
         self._postgres = sql.format(rows=rows_from_json(columns), value="%s")
 
-    def __call__(self, conn: Connection, rows: Sequence[tuple[Any, ...]], *more: Any) -> list[AnyRow]:
+    def __call__(self, conn: Connection, rows: Sequence[tuple[Any, ...]], *more: Any) -> list[tuple[Any, ...]]:
         """Run it; gives the rows it returns, if it returns any."""
         if conn.dialect.name == "postgresql":
             named = [dict(zip(self._names, row, strict=True)) for row in rows]
-            return fetched(conn, self._postgres, (as_json(named), *more))
+            result = conn.exec_driver_sql(self._postgres, (as_json(named), *more))
+            return [tuple(row) for row in result] if result.returns_rows else []
         if self._json:
             rows = [self._with_json_as_text(row) for row in rows]
-        found: list[AnyRow] = []
+        found: list[tuple[Any, ...]] = []
+        driver = raw(conn)
         for part in in_parts(rows):
-            found += fetched(conn, self._sqlite(len(part)), (*chain.from_iterable(part), *more))
+            found += driver.execute(self._sqlite(len(part)), (*chain.from_iterable(part), *more)).fetchall()
         return found
 
     def _with_json_as_text(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -65,11 +67,6 @@ def in_parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ..
         size = left if left < STEP else min(left // STEP * STEP, LARGEST)
         yield rows[start : start + size]
         start += size
-
-
-def fetched(conn: Connection, sql: str, parameters: tuple[Any, ...]) -> list[AnyRow]:
-    result = conn.exec_driver_sql(sql, parameters)
-    return list(result.all()) if result.returns_rows else []
 
 
 def rows_from_json(columns: Sequence[Column[Any]]) -> str:

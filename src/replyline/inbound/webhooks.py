@@ -4,6 +4,7 @@ Plain ASGI: a text takes one pass over its bytes. Parsing and checking cost 25 Â
 form parser and a validation model.
 """
 
+import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ class Webhook:
         self._tokens = auth_tokens
         self._line, self._db, self._clock = line, db, clock
         self._limit, self._counts = limit, counts
-        self._log = log.bind()  # once, rather than for every text
+        self._stored = Stored()
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive_bytes)
@@ -132,11 +133,27 @@ class Sms(Webhook):
             return self.not_stored()
         self._counts.seen[f"texts_{result.value}"] += 1
         if result is not Received.AGAIN:
-            self._log.info("text_received", sid=text.sid, result=result.value)
+            self._stored.note(text.sid, result)
         return STORED
 
     def not_stored(self) -> Answer:
         return refusal(503, "The text could not be stored; send it again.")
+
+
+class Stored:
+    """Puts the texts that were stored together into one line of the log: a line for each costs more than storing it."""
+
+    def __init__(self) -> None:
+        self._sids: dict[str, list[str]] = {}
+
+    def note(self, sid: str, result: Received) -> None:
+        if not self._sids:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._sids.setdefault(result.value, []).append(sid)
+
+    def _write(self) -> None:
+        sids, self._sids = self._sids, {}
+        log.info("texts_received", **sids)
 
 
 class Fallback(Sms):

@@ -4,7 +4,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Literal
 
 from replyline.phone_numbers import SenderKind
@@ -65,17 +64,21 @@ def hear(body: str, sender: SenderKind | None = None) -> Heard | None:
 def normalised(body: str) -> str:
     """A text as keywords are compared: one spelling, small letters, no accents, single spaces, nothing around it."""
     written = SIGNATURE.split(body, maxsplit=1)[0]
+    if written.isascii():  # most texts, and every one of them passes here
+        return " ".join(written.lower().translate(ASCII_AS_COMPARED).split())
     folded = unicodedata.normalize("NFKD", written).casefold()
     return " ".join("".join(map(as_compared, folded)).split())
 
 
-@lru_cache(maxsize=4096)  # every letter of every text passes here
 def as_compared(character: str) -> str:
     """Letters, digits and the vowel signs of other scripts stay; accents and invisible characters go without a gap."""
     kind = unicodedata.category(character)
     if kind == "Cf" or unicodedata.combining(character):
         return ""
     return character if kind[0] in "LMN" and character not in VARIATION_SELECTORS else " "
+
+
+ASCII_AS_COMPARED = str.maketrans({character: as_compared(character) for character in map(chr, range(128))})
 
 
 def twilio_answers(word: str, sender: SenderKind, opt_out_type: str | None = None) -> bool:

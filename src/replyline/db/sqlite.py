@@ -41,7 +41,6 @@ def sqlite_engine(url: str) -> Engine:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-32768")
         connection.execute("PRAGMA temp_store=MEMORY")  # what a savepoint may need to undo: no file for each statement
-        connection.execute("PRAGMA wal_autocheckpoint=8000")  # pages: a busy one is copied into the database less often
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:

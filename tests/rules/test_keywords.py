@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replyline.phone_numbers import SenderKind
@@ -109,6 +109,7 @@ def test_we_know_what_twilio_has_answered_already(word, sender, opt_out_type, an
 AROUND = st.text(st.sampled_from(" .,!?\"'“”…-\n🙂🛑❤️👍🏽"), max_size=5)
 
 
+@example(word="stop", upper=False, before="\n--", after="")
 @given(word=st.sampled_from([*TWILIO_DEFAULTS, *PER_SE]), upper=st.booleans(), before=AROUND, after=AROUND)
 def test_what_stands_around_a_keyword_does_not_hide_it(word, upper, before, after):
     heard = hear(f"{before}{word.upper() if upper else word}{after.replace('-', '')}")

@@ -63,7 +63,11 @@ def hear(body: str, sender: SenderKind | None = None) -> Heard | None:
 
 def normalised(body: str) -> str:
     """A text as keywords are compared: one spelling, small letters, no accents, single spaces, nothing around it."""
-    written = SIGNATURE.split(body, maxsplit=1)[0]
+    # With nothing before it, what looks like a signature is the text.
+    return compared(SIGNATURE.split(body, maxsplit=1)[0]) or compared(body)
+
+
+def compared(written: str) -> str:
     if written.isascii():  # most texts, and every one of them passes here
         return " ".join(written.lower().translate(ASCII_AS_COMPARED).split())
     folded = unicodedata.normalize("NFKD", written).casefold()

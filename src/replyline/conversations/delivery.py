@@ -66,3 +66,10 @@ def advance(current: Status, reported: Status) -> Status:
 def is_final(status: Status) -> bool:
     """Whether nothing more can happen to the text."""
     return not NEXT[status]
+
+
+def taken_by_twilio(word: str) -> Status:
+    """How far a text is that Twilio has: its end if the word names one, else SENT, whatever Twilio still does with it."""
+    status = from_twilio(word)
+    ends = {Status.DELIVERED, Status.UNDELIVERED, Status.FAILED}
+    return status if status in ends else Status.SENT

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -146,10 +146,6 @@ def mark_handled(conn: Connection, text_ids: Sequence[str], now: datetime, *, wh
         conn.execute(MARK_HANDLED, {"ids": list(text_ids), "now": now, "because": why})
 
 
-def get_text(conn: Connection, text_id: str) -> RowMapping | None:
-    return conn.execute(GET_TEXT, {"text_id": text_id}).mappings().first()
-
-
 def if_new(conn: Connection, table: Any) -> Any:
     """INSERT that leaves rows alone which are there already."""
     postgres, sqlite = _IF_NEW[table.name]
@@ -203,4 +199,3 @@ MARK_HANDLED = (
     .where(texts.c.id.in_(bindparam("ids", expanding=True)))
     .values(handled_at=bindparam("now", type_=UtcTime), why=bindparam("because"))
 )
-GET_TEXT = select(texts).where(texts.c.id == bindparam("text_id"))

@@ -16,8 +16,6 @@ from replyline.db.tables import delivery_reports, texts
 from replyline.outbound.queue import cancel_queued
 from replyline.rules import consent
 
-OPTED_OUT = 21610  # Twilio holds an opt-out we did not know of
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryReport:
@@ -69,7 +67,7 @@ def move_on(conn: Connection, reports: Sequence[DeliveryReport], found: dict[str
         code = each.error_code or (moves[text.id]["code"] if text.id in moves else text.error_code)
         if after is not before or text.sid is None:
             moves[text.id] = {"of": text.id, "to": after.value, "at": each.received_at, "code": code, "as": each.sid}
-        if each.error_code == OPTED_OUT:
+        if each.error_code == consent.HELD_BY_TWILIO:
             heed_carrier(conn, consent.Whose(line=text.line, phone=text.phone), now=each.received_at, text_id=text.id)
     if moves:
         conn.execute(MOVE, [moves[text_id] for text_id in sorted(moves)])

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from replyline.conversations.delivery import Status
-from replyline.conversations.segments import measure
+from replyline.conversations.segments import LONGEST_BODY, measure
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import UtcTime
 from replyline.db.tables import texts
@@ -16,7 +16,6 @@ from replyline.rules.facts import Purpose
 from replyline.work import arm
 
 KIND = "send"
-LONGEST_BODY = 1600  # characters; Twilio refuses more with 21617
 MOST_PICTURES = 10
 
 # Lower goes first: a person who waits for an answer comes before news, and news before a campaign.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, select, update
 
 from replyline.clock import Clock
-from replyline.conversations.delivery import Status, from_twilio
+from replyline.conversations.delivery import Status, taken_by_twilio
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
@@ -54,9 +54,9 @@ def resolve(
     wake(conn, CHANGE)
     if unclaimed:
         oldest = min(unclaimed, key=lambda message: message.created_at)
-        status = from_twilio(oldest.status)
-        final = status if status in {Status.DELIVERED, Status.UNDELIVERED, Status.FAILED} else Status.SENT
-        conn.execute(ADOPT, {"text_id": text_id, "as": oldest.sid, "to": final.value, "at": now})
+        conn.execute(
+            ADOPT, {"text_id": text_id, "as": oldest.sid, "to": taken_by_twilio(oldest.status).value, "at": now}
+        )
         finish(conn, job, now=now)
         return "it was sent"
     if not is_certain:

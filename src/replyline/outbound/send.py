@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, or_, update
 
 from replyline.clock import Clock
-from replyline.conversations.delivery import Status, from_twilio
+from replyline.conversations.delivery import Status, taken_by_twilio
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
@@ -25,9 +25,6 @@ from replyline.work.queue import finish_many, held
 from replyline.work.worker import backoff
 
 log = get_log(__name__)
-
-
-OPTED_OUT = 21610
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,9 +88,7 @@ class Send:
 
     def _sent(self, job: Claimed, text: AnyRow, message: Message) -> Sent:
         log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=text.segments)
-        status = from_twilio(message.status) or Status.SENT
-        # Accepted, queued and sending are all Twilio's business: it has the text.
-        status = status if status in {Status.DELIVERED, Status.UNDELIVERED, Status.FAILED} else Status.SENT
+        status = taken_by_twilio(message.status)
         return Sent(job=job, text=text, status=status, now=self._clock.now(), sid=message.sid)
 
     def _refused(self, job: Claimed, text: AnyRow, error: Refused) -> Sent:
@@ -125,7 +120,7 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     still = held(conn, [each.job for each in results])
     conn.execute(RECORD, [recorded(each) for each in sorted(results, key=lambda each: each.text.id)])
     for each in results:
-        if each.error_code == OPTED_OUT:
+        if each.error_code == consent.HELD_BY_TWILIO:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)
             consent.opt_out(conn, whose, now=each.now, source="carrier", text_id=each.text.id)
     ours = [each for each in results if (each.job.kind, each.job.key) in still]

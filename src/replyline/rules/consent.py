@@ -9,6 +9,8 @@ from replyline.conversations.store import if_new
 from replyline.db import new_id
 from replyline.db.tables import consent_events, contacts, opt_outs
 
+HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Whose:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from replyline.conversations.segments import LONGEST_BODY
 from replyline.phone_numbers import (
     MESSAGING_SERVICE_SID,
     NotAPhoneNumber,
@@ -18,7 +19,6 @@ from replyline.simulator.magic_numbers import check_magic
 from replyline.simulator.opt_outs import OptOuts
 from replyline.simulator.refusals import Refusal
 
-LONGEST_BODY = 1600
 MOST_MEDIA = 10
 SOONEST, LATEST = timedelta(seconds=300), timedelta(days=35)
 ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &_+-]{1,11}")

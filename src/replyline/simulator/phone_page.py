@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from replyline.clock import Clock
 from replyline.conversations.pictures import type_of
+from replyline.conversations.segments import LONGEST_BODY
 from replyline.db import Db
 from replyline.errors import ReplylineError
 from replyline.plugins.line import Line
@@ -25,7 +26,7 @@ from replyline.simulator.simulated_twilio import SimulatedTwilio
 FOLDER = Path(__file__).parent / "page"
 LARGEST_PICTURES = 5 * 1024 * 1024  # bytes in one text; carriers take less
 LARGEST_REQUEST = 2 * LARGEST_PICTURES
-LONGEST_BODY, MOST_PICTURES = 1600, 10
+MOST_PICTURES = 10
 SENDABLE = {"image/jpeg", "image/png", "image/gif"}
 
 # The conversation of the README, and Twilio's own words.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 from xml.etree import ElementTree
 
+from replyline.conversations.segments import LONGEST_BODY
 from replyline.simulator.webhooks import Answer
 
 LARGEST = 64 * 1024
-LONGEST_BODY = 1600
 MOST_MESSAGES = 10
 TOO_LARGE, NOT_XML, WRONG_CONTENT_TYPE = 11750, 12100, 12300
 BAD_BODY, BAD_METHOD, TOO_MANY_MESSAGES, WRONG_VERB = 14103, 14104, 14109, 14110

@@ -14,6 +14,14 @@ from tests.support import databases, left_out, postgres_server
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests that take long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out.leave_out_long(items, wanted=config.getoption("--long"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgres_server.begin_run()

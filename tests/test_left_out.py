@@ -12,6 +12,18 @@ CONFTEST = """
 from tests.support import left_out
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes long")
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out.leave_out_long(items, wanted=config.getoption("--long"))
+
+
 def pytest_terminal_summary(terminalreporter):
     left_out.print_left_out(terminalreporter)
 
@@ -30,6 +42,11 @@ def test_needs_a_printer(n):
 
 @pytest.mark.skipif(True, reason="no moon")
 def test_needs_the_moon(): ...
+
+
+@pytest.mark.long
+def test_walks_to_the_moon():
+    print("walked")
 
 
 def test_works(): ...
@@ -71,6 +88,20 @@ def test_with_ci_a_run_that_leaves_nothing_out_passes(suite):
     code, printed = suite("-k", "works", ci="true")
     assert code == 0
     assert "left out" not in printed
+
+
+def test_what_takes_long_is_left_out_with_its_reason(suite):
+    code, printed = suite("-s", "-k", "walks or works", ci="")
+    assert code == 0
+    assert "left out: 1 test: takes long: CI runs it, and make test ARGS=--long" in printed
+    assert "walked" not in printed
+
+
+@pytest.mark.parametrize(("options", "ci"), [(["--long"], ""), ([], "true")], ids=["--long", "CI"])
+def test_what_takes_long_is_run_where_it_is_asked_for(suite, options, ci):
+    code, printed = suite("-s", "-k", "walks or works", *options, ci=ci)
+    assert code == 0
+    assert "walked" in printed
 
 
 def test_a_machine_without_postgresql_says_what_was_looked_for(monkeypatch):

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 
 def is_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def leave_out_long(items: Iterable[pytest.Item], *, wanted: bool) -> None:
+    """Skip what takes long where a person waits for it; CI does not mind."""
+    if wanted or is_ci():
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes long: CI runs it, and make test ARGS=--long"))
 
 
 def reasons(reporter: Any) -> Counter[str]:

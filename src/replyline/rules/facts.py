@@ -1,7 +1,11 @@
 """What a text is judged by, gathered before."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from replyline.rules.places import Place
+from replyline.rules.rulebook import Cap, Hours, Rulebook
 
 
 class Purpose(StrEnum):
@@ -23,6 +27,13 @@ class Facts:
     has_opted_out: bool  # of this line, and not undone by the person since
     country: str | None  # of the destination, ISO 3166; none when it cannot be told
     allowed_countries: frozenset[str]
+    place: Place  # where they may be
+    book: Rulebook  # the rules by place, as dated data
+    own_hours: tuple[Hours, ...] = ()  # the line's, in the person's local time; none: no narrower ones
+    own_caps: tuple[Cap, ...] = ()  # the line's
+    holds_notices: bool = True  # transactional texts keep quiet hours too
+    follows_adad: bool = False  # the rules for recorded voices count for texts as well
+    marketing_sent: tuple[datetime, ...] = ()  # when this brand sent them advertising lately
     # For the rules of a line's author.
     line: str = ""
     phone: str = ""

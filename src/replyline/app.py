@@ -28,6 +28,7 @@ from replyline.outbound import queue
 from replyline.outbound.send import Send
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
+from replyline.rules.rulebook import read_rulebook
 from replyline.settings import BadSetting, Settings
 from replyline.turns import schedule
 from replyline.turns.take_turn import TakeTurn
@@ -193,7 +194,14 @@ def pools(
         secret=secret_of(settings),
         sees_pictures=settings.model_sees_pictures,
     )
-    send = Send(db=db, clock=clock, line=line, twilio=twilio, status_url=f"{settings.public_url}{STATUS}")
+    send = Send(
+        db=db,
+        clock=clock,
+        line=line,
+        book=read_rulebook(settings.rules_dir),
+        twilio=twilio,
+        status_url=f"{settings.public_url}{STATUS}",
+    )
     fetch = FetchMedia(db, clock, fetcher, settings.media_dir)
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),

@@ -90,6 +90,11 @@ class Settings(BaseModel):
         alias="REPLYLINE_MEDIA_DIR",
         description="The folder where pictures from people are kept.",
     )
+    rules_dir: Path | None = Field(
+        None,
+        alias="REPLYLINE_RULES_DIR",
+        description="A folder with files that replace the shipped rules by place of the same names.",
+    )
     at_once: int = Field(
         200,
         alias="REPLYLINE_AT_ONCE",

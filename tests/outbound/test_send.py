@@ -6,13 +6,15 @@ import pytest
 import structlog
 from sqlalchemy import select, update
 
-from replyline.db.tables import consent_events, opt_outs, texts, work
+from replyline.db.tables import consent_events, contacts, opt_outs, texts, work
 from replyline.inbound.receive import receive
 from replyline.outbound.queue import KIND, UnsendableText
 from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
 from replyline.outbound.say import say
 from replyline.outbound.send import Send
+from replyline.plugins.line import BadLine
 from replyline.rules.facts import Purpose
+from replyline.rules.rulebook import read_rulebook
 from replyline.rules.verdict import Refuse, Wait
 from replyline.simulator import (
     BROKEN,
@@ -34,7 +36,9 @@ class Post:
     def __init__(self, db, clock, twilio, client, line):
         self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
         self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
-        self._send = Send(db=db, clock=clock, line=line, twilio=client, status_url="http://127.0.0.1:9/status")
+        self._send = Send(
+            db=db, clock=clock, line=line, book=read_rulebook(), twilio=client, status_url="http://127.0.0.1:9/status"
+        )
 
     def say(self, body="See you at six.", *, to=ANA, **given):
         queued = {"line": "gym", "our_address": GYM_NUMBER, "purpose": Purpose.TRANSACTIONAL, "now": self.clock.now()}
@@ -157,6 +161,50 @@ async def test_a_held_text_is_judged_again_when_its_time_comes(make_post):
     await post.twilio.settle()
     assert (post.status(stays), post.status(leaves)) == ("canceled", "sent")
     assert post.screen(CLEO) == ["for Cleo"]
+
+
+async def test_an_advertisement_of_the_night_arrives_in_the_morning(post):
+    post.clock.set("2026-03-02 22:00 America/New_York")
+    held, answer = (
+        post.say("Half price!", purpose=Purpose.MARKETING),
+        post.say("Yes", purpose=Purpose.CONVERSATIONAL_REPLY),
+    )
+    await post.work()
+    assert (post.status(held), post.status(answer)) == ("queued", "sent")
+    assert post.row(held).why == "quiet hours (FED, NY) where they are: NY (America/New_York), by area code"
+    post.clock.set("2026-03-03 07:59 America/New_York")
+    await post.work()
+    assert post.status(held) == "queued"
+    await post.work(60)
+    assert post.status(held) == "sent"
+
+
+async def test_whose_hours_count_is_told_from_where_they_said_they_are(post):
+    post.clock.set("2026-03-03 09:00 America/New_York")
+    held = post.say("Half price!", purpose=Purpose.MARKETING)
+    post.db.run_blocking(lambda conn: conn.execute(update(contacts).values(zone="Pacific/Honolulu", state="HI")))
+    await post.work()
+    assert post.status(held) == "queued"
+    post.clock.set("2026-03-03 08:00 Pacific/Honolulu")
+    await post.work()
+    assert post.status(held) == "sent"
+
+
+async def test_a_burst_of_advertisements_leaves_only_as_many_as_the_law_allows(post):
+    """Four leave the queue at once to somebody in Florida, where three are allowed in 24 hours."""
+    florida = "+13055550142"
+    queued = [post.say(f"Offer {n}", to=florida, purpose=Purpose.MARKETING) for n in range(4)]
+    await post.work()
+    assert sorted(post.status(each) for each in queued) == ["queued", "sent", "sent", "sent"]
+    await post.work(23 * 3600)
+    assert sum(post.status(each) == "queued" for each in queued) == 1
+    await post.work(3600)
+    assert {post.status(each) for each in queued} == {"sent"}
+
+
+async def test_a_line_with_caps_that_cannot_be_read_is_refused():
+    with pytest.raises(BadLine, match="3 per 24h"):
+        a_line(marketing_caps=["three a day"])
 
 
 async def test_a_sender_is_held_to_its_rate(make_post):

@@ -7,15 +7,19 @@ from hypothesis import strategies as st
 
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.judge import CORE_RULES, judge
+from replyline.rules.places import NOTHING, place_of
+from replyline.rules.rulebook import read_rulebook
 from replyline.rules.verdict import Refuse, Send, Wait, strictest
 
 NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 HOME = frozenset({"US", "CA"})
+BOOK = read_rulebook()
+IN_NEW_YORK = place_of("+12125550123", NOTHING, BOOK, "UTC")
 
 
 def facts(**given: Any) -> Facts:
     known: dict[str, Any] = {"has_opted_out": False, "country": "US", "purpose": Purpose.CONVERSATIONAL_REPLY}
-    return Facts(allowed_countries=HOME, **{**known, **given})
+    return Facts(allowed_countries=HOME, place=IN_NEW_YORK, book=BOOK, **{**known, **given})
 
 
 @pytest.mark.parametrize("purpose", Purpose)
@@ -49,6 +53,8 @@ def test_the_decision_says_what_every_rule_said():
     assert decision.said == (
         ("opted_out", Refuse(why="they have opted out", rule="opted_out")),
         ("country", Send()),
+        ("frequency_cap", Send()),
+        ("quiet_hours", Send()),
         ("lunch", Wait(until=NOW + timedelta(hours=1), why="lunch")),
     )
 
@@ -59,7 +65,7 @@ def test_a_list_without_the_core_rules_does_not_do_away_with_them():
 
 
 def test_the_core_rules_are_asked_once():
-    assert len(judge(facts(), NOW, (*CORE_RULES, *CORE_RULES)).said) == 2
+    assert len(judge(facts(), NOW, (*CORE_RULES, *CORE_RULES)).said) == len(CORE_RULES)
 
 
 def broken(_facts, _now):

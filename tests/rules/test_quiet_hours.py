@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replyline.clock import as_utc
+from replyline.hours import hours_in_words
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.places import NOTHING, Known, place_of
 from replyline.rules.quiet_hours import ANY_TIME, demands_on, quiet_hours
-from replyline.rules.rulebook import hours_in_words, read_rulebook
+from replyline.rules.rulebook import read_rulebook
 from replyline.rules.verdict import Refuse, Send, Wait
 from replyline.rules.windows import is_open
 

@@ -14,6 +14,7 @@ from replyline.outbound import queue
 from replyline.outbound.say import say
 from replyline.outbound.send import Send
 from replyline.rules.facts import Purpose
+from replyline.rules.rulebook import read_rulebook
 from replyline.simulator.trail import opt_out_of, phones_of, trail
 from replyline.simulator.trail_records import Tone
 from replyline.twilio.client import InDoubt, Message, Refused, Throttled
@@ -55,7 +56,14 @@ class Gym(Road):
         return self
 
     async def send(self):
-        send = Send(db=self.db, clock=self.clock, line=self.line, twilio=self.twilio, status_url="http://x/status")
+        send = Send(
+            db=self.db,
+            clock=self.clock,
+            line=self.line,
+            book=read_rulebook(),
+            twilio=self.twilio,
+            status_url="http://x/status",
+        )
         await Worker(self.db, self.clock, [Pool(kinds={queue.KIND: send}, at_once=5)]).work_until_idle()
 
     async def told(self, status, error_code=None):

@@ -37,6 +37,10 @@ contacts = Table(
     Column("phone", String(64), nullable=False),
     Column("name", String(200)),
     Column("notes", Json),
+    # Where they are, as far as they or the business have said; whose hours count is told from these and the number.
+    Column("zone", String(64)),
+    Column("state", String(2)),  # of the US
+    Column("postal_code", String(12)),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("line", "phone"),
 )
@@ -101,6 +105,14 @@ texts = Table(
         "status_at",
         sqlite_where=text("status = 'unknown'"),
         postgresql_where=text("status = 'unknown'"),
+    ),
+    Index(
+        "ix_texts_advertising",
+        "line",
+        "phone",
+        "sending_at",
+        sqlite_where=text("purpose = 'marketing'"),
+        postgresql_where=text("purpose = 'marketing'"),
     ),
 )
 

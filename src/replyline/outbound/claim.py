@@ -15,8 +15,10 @@ from replyline.log import get_log
 from replyline.outbound.senders import Wanted, take_room
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
-from replyline.rules.gather import facts_of, lock_people, texts_to_judge
+from replyline.rules.facts import Purpose
+from replyline.rules.gather import facts_of, lock_people, marketing_sent, texts_to_judge
 from replyline.rules.judge import CORE_RULES, Decision, judge
+from replyline.rules.rulebook import Rulebook
 from replyline.rules.verdict import Refuse, Wait
 from replyline.work import Claimed, LostLease, later
 from replyline.work.queue import finish_many, held
@@ -30,6 +32,7 @@ class Claim:
 
     job: Claimed
     line: Line
+    book: Rulebook
     now: datetime
 
 
@@ -87,13 +90,17 @@ def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, AnyRow]) 
     """For each text: the judge's decision if it is not to leave, else when its sender has room; none: leave."""
     decided: dict[str, Decision | datetime | None] = {}
     free: list[Claim] = []
+    sent = marketing_sent(conn, [rows[each.job.key] for each in ready], ready[0].now) if ready else {}
     for each in ready:
         row = rows[each.job.key]
-        decision = judge(facts_of(row, each.line), each.now, rules=[*CORE_RULES, *each.line.rules])
+        facts = facts_of(row, each.line, each.book, sent)
+        decision = judge(facts, each.now, rules=[*CORE_RULES, *each.line.rules])
         if isinstance(decision.verdict, Wait | Refuse):
             decided[row.id] = decision
         elif not is_expired(row, each.now):
             free.append(each)
+            if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
+                sent[row.line, row.phone].append(each.now)
     if free:
         wanted = [wanted_by(rows[each.job.key], each.line) for each in free]
         rooms = take_room(conn, wanted, free[0].now)

@@ -18,6 +18,7 @@ from replyline.outbound.claim import Claim, Doubt, Leave, claim
 from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
+from replyline.rules.rulebook import Rulebook
 from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TwilioClient
 from replyline.twilio.errors import Action, Retry, meaning_of
 from replyline.work import Claimed, LostLease, later
@@ -44,12 +45,14 @@ class Sent:
 class Send:
     """Does the work rows of kind `send`: one text leaves, or is found out about."""
 
-    def __init__(self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, status_url: str) -> None:
-        self._db, self._clock, self._line, self._twilio = db, clock, line, twilio
+    def __init__(
+        self, *, db: Db, clock: Clock, line: Line, book: Rulebook, twilio: TwilioClient, status_url: str
+    ) -> None:
+        self._db, self._clock, self._line, self._book, self._twilio = db, clock, line, book, twilio
         self._status_url = status_url
 
     async def __call__(self, job: Claimed) -> None:
-        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, now=self._clock.now()))
+        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=self._clock.now()))
         if isinstance(claimed, LostLease):
             raise claimed
         if isinstance(claimed, Doubt):

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from replyline.errors import ReplylineError
+from replyline.hours import Cap, Hours, cap_in_words, hours_in_words
 from replyline.plugins.actions import Action, ActionFunction, as_action
 from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
 
@@ -46,6 +47,12 @@ class Line:
     settle_at_most: float = 6.0  # seconds a burst may last before it is answered anyway
     history_tokens: int = 2_000  # how much of the conversation the model is shown
     segments_per_second: float | None = None  # what the sender's registration allows; none: by the kind of number
+    text_hours: str = (
+        ""  # when notices and advertising may arrive, where they are: "Mon-Fri 09:00-18:00|Sat 10:00-14:00"
+    )
+    holds_notices: bool = True  # notices wait for the morning too; false for what people wait for, such as codes
+    marketing_caps: Sequence[str] = ()  # advertising for one person, at most: "3 per 24h", "4 per 168h"
+    follows_adad: bool = False  # keep the states' rules for recorded voices too, as some do for what an AI writes
     turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
     plugins: Sequence[Plugin] = ()
 
@@ -53,6 +60,8 @@ class Line:
     contexts: list[ContextFunction] = field(default_factory=list, init=False)
     rules: list[Callable[..., Any]] = field(default_factory=list, init=False)
     pages: list[Page] = field(default_factory=list, init=False)
+    hours: tuple[Hours, ...] = field(default=(), init=False)  # text_hours, read
+    caps: tuple[Cap, ...] = field(default=(), init=False)  # marketing_caps, read
 
     def __post_init__(self) -> None:
         self.key = self.key or re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
@@ -65,6 +74,14 @@ class Line:
         except (ZoneInfoNotFoundError, ValueError):
             raise BadLine(
                 f"{self.timezone!r} is not a time zone of the tz database; write one such as 'America/Chicago'."
+            ) from None
+        try:
+            self.hours = hours_in_words(self.text_hours)
+            self.caps = tuple(cap_in_words(each, "the line") for each in self.marketing_caps)
+        except ValueError as error:
+            raise BadLine(
+                f"The line {self.key} has hours or caps that cannot be read ({error}); write text_hours="
+                "'Mon-Fri 09:00-18:00|Sat 10:00-14:00' and marketing_caps=['3 per 24h']."
             ) from None
         for plugin in self.plugins:
             plugin.set_up(self)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from replyline.hours import Cap, Hours
 from replyline.rules.places import Place
-from replyline.rules.rulebook import Cap, Hours, Rulebook
+from replyline.rules.rulebook import Rulebook
 
 
 class Purpose(StrEnum):

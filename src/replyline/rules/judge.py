@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from replyline.rules.facts import Facts, Purpose
+from replyline.rules.frequency import frequency_cap
+from replyline.rules.quiet_hours import quiet_hours
 from replyline.rules.verdict import Refuse, Send, Verdict, Wait, strictest
 
 Rule = Callable[[Facts, datetime], Verdict]
@@ -34,7 +36,7 @@ def country(facts: Facts, now: datetime) -> Verdict:
     return Send()
 
 
-CORE_RULES: tuple[Rule, ...] = (opted_out, country)
+CORE_RULES: tuple[Rule, ...] = (opted_out, country, frequency_cap, quiet_hours)
 
 
 def judge(facts: Facts, now: datetime, rules: Sequence[Rule] = CORE_RULES) -> Decision:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime, time
 from functools import lru_cache
 
+from replyline.hours import Hours
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.places import Place
-from replyline.rules.rulebook import FEDERAL, Hours, Rulebook
+from replyline.rules.rulebook import FEDERAL, Rulebook
 from replyline.rules.verdict import Refuse, Send, Verdict, Wait
 from replyline.rules.windows import Demand, is_open, next_open
 

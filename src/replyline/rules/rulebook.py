@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from replyline.errors import ReplylineError
+from replyline.hours import Cap, Hours, calendars, cap_in_words, days_in, excluded, hours_in_words
 
 Rows = Sequence[Mapping[str, str]]
 Found = TypeVar("Found")
@@ -24,33 +24,9 @@ STATE_HOURS, COUNTRIES, COUNTRY_CAPS = "us_state_quiet_hours.csv", "countries.cs
 AREA_CODES, ZIP_CODES, KEYWORDS = "area_codes.csv", "zip_codes.csv", "keywords.csv"
 FILES = (STATE_HOURS, COUNTRIES, COUNTRY_CAPS, AREA_CODES, ZIP_CODES, KEYWORDS)
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-EVERY_DAY = frozenset(range(7))
-CAP = re.compile(r"(\d+) per (\d+) ?h")
-
 
 class BadRules(ReplylineError):
     """A file of rules cannot be read, and where."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hours:
-    """When a rule lets texts arrive: local times from `start` up to, not including, `end`."""
-
-    start: time
-    end: time
-    days: frozenset[int] = EVERY_DAY  # 0 is Monday
-    not_on: frozenset[str] = frozenset()  # calendars whose holidays are excluded: US, US-LA, FR
-    since: date | None = None  # the rule is not in force before
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cap:
-    """At most so many advertising texts to one person within a rolling window."""
-
-    texts: int
-    within: timedelta
-    by: str  # who says so, for the operator: FL, VN, the line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,11 +127,7 @@ def state_hours(rows: Rows) -> dict[str, tuple[Hours, ...]]:
 
 
 def state_caps(rows: Rows) -> dict[str, tuple[Cap, ...]]:
-    return {
-        row["state"]: (Cap(texts=int(found[1]), within=timedelta(hours=int(found[2])), by=row["state"]),)
-        for row in rows
-        if (found := CAP.match(row["frequency_cap"]))
-    }
+    return {row["state"]: (cap_in_words(row["frequency_cap"], row["state"]),) for row in rows if row["frequency_cap"]}
 
 
 def country_caps(rows: Rows) -> dict[str, tuple[Cap, ...]]:
@@ -178,43 +150,6 @@ def countries(rows: Rows) -> dict[str, Country]:
         )
         for row in rows
     }
-
-
-def hours_in_words(written: str, days_excluded: str = "", calendar: str = "") -> tuple[Hours, ...]:
-    """`09:00-20:00`, or groups of days: `Mon-Fri 08:00-20:00|Sat 09:00-13:00`. Raises `ValueError`."""
-    return tuple(
-        hours_of_group(group.strip(), days_excluded, calendar) for group in written.split("|") if group.strip()
-    )
-
-
-def hours_of_group(group: str, days_excluded: str, calendar: str) -> Hours:
-    days, _, hours = group.rpartition(" ")
-    start, _, end = hours.partition("-")
-    return Hours(
-        start=time.fromisoformat(start),
-        end=time.fromisoformat(end),
-        days=days_in(days or "all") - excluded(days_excluded),
-        not_on=calendars(days_excluded, calendar),
-    )
-
-
-def days_in(written: str) -> frozenset[int]:
-    """`all`, `Sat` or `Mon-Fri`."""
-    if written == "all":
-        return EVERY_DAY
-    first, _, last = written.partition("-")
-    return frozenset(range(DAYS.index(first), DAYS.index(last or first) + 1))
-
-
-def excluded(days_excluded: str) -> frozenset[int]:
-    return frozenset(DAYS.index(each) for each in days_excluded.split(";") if each in DAYS)
-
-
-def calendars(days_excluded: str, calendar: str) -> frozenset[str]:
-    """Whose holidays are excluded. A state bars its own and the federal ones."""
-    if "holidays" not in days_excluded:
-        return frozenset()
-    return frozenset({calendar, calendar[:2]})
 
 
 def area_codes(rows: Rows) -> dict[str, Spot]:

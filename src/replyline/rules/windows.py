@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from replyline.hours import Hours
 from replyline.rules.holidays import is_holiday
-from replyline.rules.rulebook import Hours
 
 # Long enough for any run of Sundays and holidays; what finds no hour within it finds none at all.
 LOOK_AHEAD = timedelta(days=15)

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import re
+import time
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import parse_qs
@@ -16,12 +18,15 @@ Respond = Callable[[bytes], tuple[int, dict[str, object]]]
 
 
 class Twilio:
-    """Counts the texts it was given."""
+    """Counts the texts it was given, and knows which they were."""
 
     def __init__(self) -> None:
         self.texts = 0
         self.expected = 0
         self.has_all = asyncio.Event()
+        self.by_id: Counter[str] = Counter()  # our ids, from the address it is to report to
+        self.by_phone: Counter[str] = Counter()
+        self.last_at = 0.0
 
     def expect(self, how_many: int) -> None:
         self.expected = self.texts + how_many
@@ -30,6 +35,9 @@ class Twilio:
     def respond(self, body: bytes) -> tuple[int, dict[str, object]]:
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         self.texts += 1
+        self.by_id[form["StatusCallback"].rpartition("=")[2]] += 1
+        self.by_phone[form["To"]] += 1
+        self.last_at = time.perf_counter()
         if self.texts == self.expected:
             self.has_all.set()
         sid = f"SM{os.urandom(16).hex()}"
@@ -46,8 +54,16 @@ class Twilio:
 
 def openai(body: bytes) -> tuple[int, dict[str, object]]:
     """Chat Completions: a call first, then a text."""
+    return completion(has_acted=json.loads(body)["messages"][-1]["role"] == "tool")
+
+
+def openai_text(body: bytes) -> tuple[int, dict[str, object]]:
+    """Chat Completions: a text."""
+    return completion(has_acted=True)
+
+
+def completion(*, has_acted: bool) -> tuple[int, dict[str, object]]:
     name, arguments = CALL
-    has_acted = json.loads(body)["messages"][-1]["role"] == "tool"
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
     message: dict[str, object] = {"role": "assistant", "content": REPLY if has_acted else None}
     message |= {} if has_acted else {"tool_calls": [call]}
@@ -62,10 +78,10 @@ def openai(body: bytes) -> tuple[int, dict[str, object]]:
 
 
 class Responder(asyncio.Protocol):
-    """Just enough HTTP to answer POSTs."""
+    """Just enough HTTP to answer POSTs, each after the same time."""
 
-    def __init__(self, respond: Respond) -> None:
-        self._respond, self._got = respond, b""
+    def __init__(self, respond: Respond, takes: float) -> None:
+        self._respond, self._takes, self._got = respond, takes, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -80,14 +96,20 @@ class Responder(asyncio.Protocol):
             body, self._got = self._got[end + 4 : end + 4 + length], self._got[end + 4 + length :]
             status, answer = self._respond(body)
             content = json.dumps(answer).encode()
-            self._transport.write(
-                b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-                % (status, len(content), content)
+            response = b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+                status,
+                len(content),
+                content,
             )
+            if self._takes:
+                asyncio.get_running_loop().call_later(self._takes, self._transport.write, response)
+            else:
+                self._transport.write(response)
 
 
-async def listen(respond: Respond) -> int:
-    """Answer POSTs at a free port, as long as the loop runs."""
-    server = await asyncio.get_running_loop().create_server(lambda: Responder(respond), "127.0.0.1", 0)
+async def listen(respond: Respond, *, takes: float = 0) -> int:
+    """Answer POSTs at a free port after so many seconds, as long as the loop runs."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Responder(respond, takes), "127.0.0.1", 0, backlog=4096)
     port: int = server.sockets[0].getsockname()[1]
     return port

@@ -1,5 +1,6 @@
-"""Models that answer at once: the first time with a call of one action, then with a text."""
+"""Models that answer at once, the first time with a call of one action, then with a text; and one that takes a second."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -17,9 +18,11 @@ KINDS = {
 
 
 def bench_model(kind: str, url: str) -> Model:
-    """One of `KINDS`; the URL is for the one that asks over HTTP."""
+    """One of `KINDS`, or `second`; the URL is for the one that asks over HTTP."""
     if kind == "instant":
         return Instant()
+    if kind == "second":
+        return OneSecond()
     if kind == "library":
         return library_model()
     from replyline.llm.models import build_model
@@ -45,6 +48,17 @@ class Instant:
 
     async def close(self) -> None:
         return
+
+
+class OneSecond(Instant):
+    """Answers with a text, one second after it was asked."""
+
+    name = "second"
+
+    async def answer(self, prompt: Prompt) -> Answer:
+        await asyncio.sleep(1)
+        usage = Usage(model=self.name, input_tokens=900, output_tokens=30, cost_micros=None)
+        return Answer(text=REPLY, calls=(), finish="stop", usage=usage, message="{}")
 
 
 def library_model() -> Model:

@@ -29,10 +29,18 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """The CPU time it has used since its start."""
+        return self._used()[0]
+
+    def peak_mib(self) -> float:
+        """The most memory it ever had (resident)."""
+        return self._used()[1]
+
+    def _used(self) -> tuple[float, float]:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return float(self._line())
+        cpu, peak = self._line().split()
+        return float(cpu), float(peak)
 
     def _line(self) -> str:
         assert self.process.stdout is not None

@@ -10,13 +10,13 @@ PATH = "/webhooks/twilio/sms"
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT_SID = "AC" + "0" * 32
 OUR_NUMBER = "+14155550100"
-PHONES = [f"+1212555{n:04d}" for n in range(1000)]
+PHONES = [f"+1212555{n:04d}" for n in range(10_000)]
 BODY = "Can I come to yoga tomorrow at 6pm?"
 
 
-def signed_requests(how_many: int) -> list[bytes]:
+def signed_requests(how_many: int, *, phones: int = 1000) -> list[bytes]:
     """HTTP requests that are ready to be written to a socket; the phones take turns."""
-    return [one_request(f"SM{os.urandom(16).hex()}", PHONES[n % len(PHONES)]) for n in range(how_many)]
+    return [one_request(f"SM{os.urandom(16).hex()}", PHONES[n % phones]) for n in range(how_many)]
 
 
 def one_request(sid: str, phone: str) -> bytes:

@@ -1,11 +1,12 @@
 """The process that is measured: `python -m bench.server KIND ...`, on one core, with its logs as in production.
 
-It prints the port it listens at. Each line it reads is answered with the CPU seconds it has used; when there are no
-more lines it ends.
+It prints the port it listens at. Each line it reads is answered with the CPU seconds it has used and the most memory
+it has had, in MiB; when there are no more lines it ends.
 """
 
 import argparse
 import os
+import resource
 import socket
 import sys
 import threading
@@ -38,6 +39,7 @@ def main() -> None:
 async def serve(given: argparse.Namespace) -> None:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen(4096)  # whoever comes before the server is ready waits
     server = uvicorn.Server(server_config(web(given)))
     spare_the_collector()  # all kinds alike
     threading.Thread(target=answer_parent, args=(server,), daemon=True).start()
@@ -104,16 +106,16 @@ def real_app(given: argparse.Namespace, model: Any = None) -> App:
         database_url=given.database,
         media_dir=Path(given.media),
     )
-    return wire(settings, bench_line(), model=model)
+    return wire(settings, bench_line(given.settle), model=model)
 
 
-def bench_line() -> Line:
+def bench_line(settle: float = 0) -> Line:
     """A business whose limits are out of the way: what is measured is our own work."""
     line = Line(
         name="Acme Fitness",
         instructions="You book classes for a gym. Yoga is at 6 pm and 7 pm on weekdays, spinning at noon.",
         timezone="America/Los_Angeles",
-        settle=0,
+        settle=settle,
         turns_per_minute=1_000_000,
         segments_per_second=1_000_000,
     )
@@ -128,8 +130,17 @@ def bench_line() -> Line:
 
 def answer_parent(server: uvicorn.Server) -> None:
     for _ in sys.stdin:
-        print(time.process_time(), flush=True)
+        print(time.process_time(), peak_mib(), flush=True)
     server.should_exit = True
+
+
+def peak_mib() -> float:
+    """The most memory this process had resident. A child's `ru_maxrss` may be its parent's, so Linux is asked itself."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def use_core(core: int | None) -> None:
@@ -147,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--media", default=".")
     parser.add_argument("--model", default="instant")
     parser.add_argument("--model-url", default="")
+    parser.add_argument("--settle", type=float, default=0)
     return parser.parse_args()
 
 

@@ -15,6 +15,7 @@ TOLL_FREE = re.compile(r"\+1(?:800|833|844|855|866|877|888)\d{7}")
 # Short codes have 5 or 6 digits in the US and Canada, 3 to 8 elsewhere.
 SHORT_CODE = re.compile(r"\d{3,8}")
 NUMBER = re.compile(r"\+?\d+")
+CHANNEL = re.compile(r"[a-z]{1,16}")
 
 
 class NotAPhoneNumber(ReplylineError):
@@ -73,6 +74,8 @@ def country_of(address: str) -> str | None:
 def masked(address: str) -> str:
     """An address for logs and messages: "+1415***1234", "***73" for a short code, "whatsapp:+1415***1234"."""
     channel, colon, bare = address.rpartition(":")
+    if colon and not CHANNEL.fullmatch(channel):
+        channel = "***"  # not "whatsapp": a stranger's words, perhaps a number
     if len(bare) >= 12 and NUMBER.fullmatch(bare):
         hidden = f"{bare[:5]}***{bare[-4:]}"
     elif len(bare) >= 9 and NUMBER.fullmatch(bare):

@@ -71,3 +71,31 @@ def test_21610_in_a_report_is_an_opt_out(db, text_id):
     db.run_blocking(report, [a_report("failed", text_id=text_id, error_code=21610)])
     (row,) = db.run_blocking(lambda conn: conn.execute(select(opt_outs)).all())
     assert (row.phone, row.source) == (ANA, "carrier")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["first", "second"])))
+def test_a_text_that_was_sent_twice_follows_one_of_its_two_messages(db, text_id, order):
+    other = a_sid()
+    reports = {"first": a_report("sent", text_id=text_id), "second": a_report("failed", text_id=text_id, sid=other)}
+    db.run_blocking(report, [reports["first"]])
+    db.run_blocking(report, [a_report("delivered", text_id=text_id) if n == "first" else reports[n] for n in order])
+    row = db.run_blocking(lambda conn: conn.execute(select(texts)).one())
+    assert (row.sid, row.status) == (SID, "delivered")
+
+
+def test_two_messages_that_claim_one_text_at_once_are_both_written_down_and_one_is_believed(db, text_id):
+    other = a_sid()
+    new = db.run_blocking(
+        report, [a_report("sent", text_id=text_id), a_report("failed", text_id=text_id, sid=other)]
+    )
+    row = db.run_blocking(lambda conn: conn.execute(select(texts)).one())
+    assert (new, row.sid, row.status) == ([True, True], SID, "sent")
+
+
+def test_a_report_that_names_another_text_of_ours_is_about_the_message_it_has(db, text_id):
+    db.run_blocking(report, [a_report("sent", text_id=text_id)])
+    second = db.run_blocking(
+        say, line="gym", phone=ANA, our_address=GYM_NUMBER, body="Ho", purpose=Purpose.TRANSACTIONAL, now=MONDAY
+    )
+    db.run_blocking(report, [a_report("delivered", text_id=second)])
+    assert (status_of(db, text_id), status_of(db, second)) == ("delivered", "queued")

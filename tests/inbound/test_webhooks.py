@@ -154,6 +154,8 @@ async def test_an_address_that_keeps_sending_unsigned_requests_gets_429_and_sign
         ({"raw": b"{}", "headers": {"content-type": "application/json"}}, 415),
         ({"raw": b"Body=" + b"x" * 66_000}, 413),
         ({"raw": b"Body=x", "headers": {"content-length": "9999999"}}, 413),
+        ({"raw": b"Body=x", "headers": {"content-length": "9" * 5000}}, 413),  # more digits than Python reads
+        ({"method": "GET", "query": "Body=" + "x" * 66_000}, 414),
         ({"method": "PUT"}, 405),
         ({"method": "DELETE"}, 405),
     ],
@@ -217,3 +219,44 @@ async def test_a_status_callback_for_an_unknown_sid_is_written_down_and_changes_
         assert got.status == 200
     (report,) = rows(db, delivery_reports)
     assert (report.text_id, report.status) == (None, "delivered")
+
+
+async def test_a_messaging_service_that_cannot_be_one_does_not_keep_the_text_out(make, db):
+    fields = form(MessagingServiceSid="MG" + "0" * 60)
+    assert (await call(make(Sms), PATH, form=fields, headers=signed(fields))).status == 200
+    assert rows(db, texts)[0].messaging_service_sid is None
+
+
+async def test_a_nul_in_the_query_does_not_keep_a_report_out(make, db):
+    path = "/webhooks/twilio/status"
+    fields = {"MessageSid": a_sid(), "MessageStatus": "delivered"}
+    headers = signed(fields, url=f"{PUBLIC}{path}?text=%00x")
+    assert (await call(make(StatusCallback, path), path, form=fields, headers=headers, query="text=%00x")).status == 200
+    assert len(rows(db, delivery_reports)) == 1
+
+
+async def test_a_connection_that_ends_within_the_form_is_not_taken_for_a_stranger(unstored):
+    sms, fields, sent = unstored(Sms), form(), []
+    messages = [
+        {"type": "http.request", "body": urlencode(fields).encode()[:100], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "query_string": b"", "client": ("203.0.113.9", 1)}
+    headers = {"content-type": "application/x-www-form-urlencoded", **signed(fields)}
+    scope["headers"] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    with structlog.testing.capture_logs() as logs:
+        await sms(scope, receive, send)
+    assert (sent[0]["status"], logs) == (400, [])
+
+
+async def test_what_a_careless_proxy_says_of_the_address_is_not_logged(unstored):
+    with structlog.testing.capture_logs() as logs:
+        await call(unstored(Sms), PATH, form=form(), client=f"{ANA}, unknown")
+    assert [line["address"] for line in logs] == ["unknown"]

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status, advance, from_twilio
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import delivery_reports, texts
 from replyline.outbound.queue import cancel_queued
 from replyline.rules import consent
@@ -35,7 +35,7 @@ def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
     results = [False] * len(reports)
     rows: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
     for position, each in enumerate(reports):
-        text = found.get(each.text_id or "") or found.get(each.sid)
+        text = found.of(each)
         key = (each.sid, each.status, each.error_code or 0)
         rows.setdefault(key, (position, report_row(each, text.id if text else None)))
     statement = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
@@ -46,26 +46,42 @@ def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
     return results
 
 
-def texts_of(conn: Connection, reports: Sequence[DeliveryReport]) -> dict[str, Any]:
-    """The texts the reports are about, by our id and by Twilio's, locked in one order."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The texts that reports are about, by Twilio's id and by ours."""
+
+    by_sid: dict[str, AnyRow]
+    by_id: dict[str, AnyRow]
+
+    def of(self, each: DeliveryReport) -> AnyRow | None:
+        """The text of this report: the one with its SID, else ours as long as it has none."""
+        # An id of ours counts only while the text has no SID: a callback cannot be moved to another text.
+        return self.by_sid.get(each.sid) or self.by_id.get(each.text_id or "")
+
+
+def texts_of(conn: Connection, reports: Sequence[DeliveryReport]) -> Found:
+    """The texts the reports are about, locked in one order."""
     ids = sorted({each.text_id for each in reports if each.text_id})
     sids = sorted({each.sid for each in reports})
     rows = conn.execute(FIND, {"ids": ids, "sids": sids}).all()
-    # An id of ours counts only while the text has no other SID: a callback cannot be moved to another text.
-    return {row.sid: row for row in rows if row.sid} | {row.id: row for row in rows if row.sid in {None, *sids}}
+    return Found(by_sid={row.sid: row for row in rows if row.sid}, by_id={row.id: row for row in rows if not row.sid})
 
 
-def move_on(conn: Connection, reports: Sequence[DeliveryReport], found: dict[str, Any]) -> None:
+def move_on(conn: Connection, reports: Sequence[DeliveryReport], found: Found) -> None:
     moves: dict[str, dict[str, Any]] = {}
+    claimed: dict[str, str] = {}  # SIDs that texts of ours get, each once
     for each in reports:
-        text = found.get(each.text_id or "") or found.get(each.sid)
+        text = found.of(each)
         reported = from_twilio(each.status)
         if text is None or text.is_inbound or reported is None:
             continue
-        before = Status(moves[text.id]["to"]) if text.id in moves else Status(text.status)
+        earlier = moves.get(text.id, {"to": text.status, "code": text.error_code, "as": text.sid or each.sid})
+        if earlier["as"] != each.sid or claimed.setdefault(each.sid, text.id) != text.id:
+            continue  # one of our ids with two SIDs, or two with one: the first is believed
+        before = Status(earlier["to"])
         after = advance(before, reported)
-        code = each.error_code or (moves[text.id]["code"] if text.id in moves else text.error_code)
         if after is not before or text.sid is None:
+            code = each.error_code or earlier["code"]
             moves[text.id] = {"of": text.id, "to": after.value, "at": each.received_at, "code": code, "as": each.sid}
         if each.error_code == consent.HELD_BY_TWILIO:
             heed_carrier(conn, consent.Whose(line=text.line, phone=text.phone), now=each.received_at, text_id=text.id)

@@ -20,13 +20,14 @@ from replyline.inbound.delivery_report import DeliveryReport, report
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.receive import Arrival, Received, receive
 from replyline.log import get_log
+from replyline.phone_numbers import MESSAGING_SERVICE_SID
 from replyline.plugins.line import Line
 from replyline.twilio.form import parse_form
 from replyline.twilio.signature import is_signed
 
 log = get_log(__name__)
 
-LARGEST_BODY = 64 * 1024  # bytes
+LARGEST_BODY = 64 * 1024  # bytes; of the query too, which holds the fields of a GET
 # Twilio stops listening after 15 s; an honest error before that makes it call the fallback.
 PATIENCE = 10.0
 SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
@@ -92,10 +93,12 @@ class Webhook:
             if not headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
                 return refusal(415, "A webhook carries an application/x-www-form-urlencoded form.")
             read = await read_body(receive_bytes, headers)
-            if read is None:
-                return refusal(413, f"A webhook's form has at most {LARGEST_BODY} bytes.")
+            if isinstance(read, Answer):
+                return read
             body = read
         query: bytes = scope["query_string"]
+        if len(query) > LARGEST_BODY:
+            return refusal(414, f"A webhook's query has at most {LARGEST_BODY} bytes.")
         url = f"{self._url}?{query.decode('latin-1')}" if query else self._url
         form = parse_form(body) if method == "POST" else []
         signature = headers.get(b"x-twilio-signature", b"").decode("latin-1")
@@ -109,7 +112,7 @@ class Webhook:
 
     def _unsigned(self, scope: Scope, url: str, *, has_signature: bool) -> Answer:
         self._counts.seen["unsigned"] += 1
-        address = (scope.get("client") or ("unknown", 0))[0]
+        address = address_of(scope)
         if not self._limit.allows(address):
             self._counts.seen["unsigned_limited"] += 1
             return refusal(429, "Too many unsigned requests from this address.")
@@ -179,27 +182,28 @@ class StatusCallback(Webhook):
         return Answer(status=200)
 
 
-async def read_body(receive_bytes: Receive, headers: dict[bytes, bytes]) -> bytes | None:
-    """The request's body; none when it is too large, whatever its Content-Length says."""
+async def read_body(receive_bytes: Receive, headers: dict[bytes, bytes]) -> bytes | Answer:
+    """The request's body; a refusal when it is too large, whatever its Content-Length says, or never ends."""
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared) > LARGEST_BODY:
-        return None
-    body = b""
+    if declared.isdigit() and (len(declared) > 9 or int(declared) > LARGEST_BODY):
+        return TOO_LARGE
+    body = bytearray()
     while True:
         message = await receive_bytes()
-        part: bytes = message.get("body", b"")
-        body += part
+        if message["type"] == "http.disconnect":
+            return HALF
+        body += message.get("body", b"")
         if len(body) > LARGEST_BODY:
-            return None
+            return TOO_LARGE
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def inbound_text(fields: dict[str, str], now: datetime) -> InboundText | None:
     """The text a signed webhook describes. None when it is not a message."""
     fields = without_nul(fields)
     sid = fields.get("MessageSid") or fields.get("SmsMessageSid") or fields.get("SmsSid") or ""
-    phone, ours = fields.get("From", ""), fields.get("To", "")
+    phone, ours, service = fields.get("From", ""), fields.get("To", ""), fields.get("MessagingServiceSid", "")
     if not SID.fullmatch(sid) or not 0 < len(phone) <= 64 or not 0 < len(ours) <= 64:
         return None
     return InboundText(
@@ -209,7 +213,7 @@ def inbound_text(fields: dict[str, str], now: datetime) -> InboundText | None:
         body=fields.get("Body", ""),
         pictures=pictures_of(fields),
         segments=number(fields.get("NumSegments")) or 1,
-        messaging_service_sid=fields.get("MessagingServiceSid") or None,
+        messaging_service_sid=service if MESSAGING_SERVICE_SID.fullmatch(service) else None,
         opt_out_type=(fields.get("OptOutType") or "").upper()[:8] or None,
         fields=rest_of(fields),
         received_at=now,
@@ -227,7 +231,7 @@ def pictures_of(fields: dict[str, str]) -> tuple[Picture, ...]:
 
 def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime) -> DeliveryReport | None:
     """The report a signed status callback makes. None when it is not one."""
-    fields = without_nul(fields)
+    fields, query = without_nul(fields), without_nul(query)
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
     status = (fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower()
     if not SID.fullmatch(sid) or not re.fullmatch(r"[a-z_]{1,24}", status):
@@ -261,6 +265,12 @@ def number(written: str | None) -> int | None:
     return int(written) if written and written.isascii() and written.isdigit() and len(written) < 9 else None
 
 
+def address_of(scope: Scope) -> str:
+    """Who asks. A careless proxy hands on whatever a stranger wrote; only an IP address is worth remembering."""
+    address: str = (scope.get("client") or ("", 0))[0]
+    return address if re.fullmatch(r"[0-9a-fA-F.:]{3,45}", address) else "unknown"
+
+
 def without_query(url: str) -> str:
     """The query of a GET webhook holds the phone and the body; a log must not."""
     return url.partition("?")[0]
@@ -270,3 +280,7 @@ def refusal(status: int, sentence: str) -> Answer:
     # As XML: Twilio would text a text/plain answer to the person.
     body = f'<?xml version="1.0" encoding="UTF-8"?><Error>{sentence.replace("&", "&amp;")}</Error>'
     return Answer(status=status, body=body.encode(), content_type=b"application/xml")
+
+
+TOO_LARGE = refusal(413, f"A webhook's form has at most {LARGEST_BODY} bytes.")
+HALF = refusal(400, "The connection ended within the form.")

@@ -85,9 +85,7 @@ def test_a_text_that_was_sent_twice_follows_one_of_its_two_messages(db, text_id,
 
 def test_two_messages_that_claim_one_text_at_once_are_both_written_down_and_one_is_believed(db, text_id):
     other = a_sid()
-    new = db.run_blocking(
-        report, [a_report("sent", text_id=text_id), a_report("failed", text_id=text_id, sid=other)]
-    )
+    new = db.run_blocking(report, [a_report("sent", text_id=text_id), a_report("failed", text_id=text_id, sid=other)])
     row = db.run_blocking(lambda conn: conn.execute(select(texts)).one())
     assert (new, row.sid, row.status) == ([True, True], SID, "sent")
 

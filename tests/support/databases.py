@@ -3,9 +3,10 @@
 import fcntl
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -124,3 +125,26 @@ def away(url: str) -> Iterator[None]:
         yield
     finally:
         command(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@contextmanager
+def frozen(url: str, table: str) -> Iterator[None]:
+    """Nobody can change this table (on SQLite: anything) until the test says so, as when a commit takes for ever."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)) as conn:
+            conn.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(url) as conn:
+            conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield
+            conn.rollback()
+
+
+def someone_waits(url: str) -> bool:
+    """Whether a connection to a PostgreSQL database waits for what somebody else has locked."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        found = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+        return found is not None and found[0] > 0

@@ -25,6 +25,7 @@ from replyline.simulator import INSTANT, SimulatedPhone, SimulatedTwilio
 from tests.llm.openai_server import OpenAIServer
 from tests.llm.openai_wire import Asked, Call, Reply
 from tests.support.cast import ANA, GYM_NUMBER
+from tests.support.gate import Gate
 
 REPLYLINE = Path(sys.executable).with_name("replyline")
 PATIENCE = 30.0  # seconds; machines that test are busy
@@ -33,9 +34,10 @@ WORDS = "You're booked, guest {}."
 LINE = '''
 import asyncio
 import fcntl
+import time
 from pathlib import Path
 
-from replyline import ActionContext, Line
+from replyline import ActionContext, Line, Send
 
 HERE = Path(__file__).parent
 line = Line(name="Gym", instructions="You book.", settle=0.05, settle_at_most=0.2, holding_after=None, holds_notices=False)
@@ -50,6 +52,14 @@ async def book_class(ctx: ActionContext, guest: int) -> str:
     await while_there("hold-after")
     note(f"end {guest}")
     return "booked"
+
+
+@line.rule
+def unhurried(facts, now):
+    while (HERE / "hold-leaving").exists():
+        (HERE / "is-leaving").touch()
+        time.sleep(0.01)
+    return Send()
 
 
 def book(once: str, guest: int) -> None:
@@ -147,6 +157,7 @@ class Business:
     brain: Brain
     port: int
     environment: dict[str, str]
+    gate: Gate | None = None
     started: list[Running] = field(default_factory=list)
 
     @property
@@ -179,7 +190,7 @@ class Business:
         return self.twilio.phone(number)
 
     def hold(self, place: str) -> None:
-        """Hold the action up `before` or `after` it takes effect."""
+        """Hold the action up `before` or `after` it takes effect, or a text that is `leaving` while it is judged."""
         (self.folder / f"hold-{place}").touch()
 
     def let_go(self, place: str) -> None:
@@ -200,6 +211,11 @@ class Business:
         return file.read_text().splitlines() if file.exists() else []
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether a text is being judged and held."""
+        return (self.folder / "is-leaving").exists()
+
+    @property
     def sent(self) -> list[str]:
         """The words of every text that Twilio took from us."""
         return [message.body for message in self.twilio.messages if message.direction != "inbound"]
@@ -218,7 +234,9 @@ def spawn(
     )
 
 
-def open_business(folder: Path, database_url: str, twilio: SimulatedTwilio, model: OpenAIServer) -> Business:
+def open_business(
+    folder: Path, database_url: str, twilio: SimulatedTwilio, model: OpenAIServer, gate: Gate | None = None
+) -> Business:
     """Write the line file, and have Twilio call where its server will be."""
     assert isinstance(model.brain, Brain)
     (folder / "line.py").write_text(LINE)
@@ -236,7 +254,7 @@ def open_business(folder: Path, database_url: str, twilio: SimulatedTwilio, mode
         "REPLYLINE_DATABASE_URL": database_url,
         "REPLYLINE_PUBLIC_URL": url,
     }
-    return Business(folder, database_url, twilio, model, model.brain, port, environment)
+    return Business(folder, database_url, twilio, model, model.brain, port, environment, gate)
 
 
 def a_twilio() -> SimulatedTwilio:

@@ -29,3 +29,9 @@ async def desk(line: Line) -> AsyncIterator[Any]:
 def phone(desk: Any) -> Any:
     """A phone: `await phone.text("Hi")`, then `await phone.next_reply()`."""
     return desk.phone()
+
+
+@pytest.fixture
+def twilio(desk: Any) -> Any:
+    """The desk's simulated Twilio: `twilio.faults.next_creates(THROTTLED)` makes things go wrong."""
+    return desk.twilio

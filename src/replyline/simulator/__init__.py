@@ -13,40 +13,62 @@ The simulated Twilio speaks Twilio's REST API and calls your server with signed 
 from replyline.simulator.account import Alert, Direction, Media, Message, MessagingService, NotOurNumber, Number, Status
 from replyline.simulator.changes import Change, Kind
 from replyline.simulator.exchange import INSTANT, DeliveryTimes, ReceivedText
-from replyline.simulator.faults import (
+from replyline.simulator.faults import Faults
+from replyline.simulator.mishaps import (
     BROKEN,
     BROKEN_AFTER_ACCEPTING,
+    DELIVERED,
     DROPPED,
     DROPPED_AFTER_ACCEPTING,
+    FILTERED,
+    LANDLINE,
+    OPTED_OUT,
     SILENT,
     SILENT_AFTER_ACCEPTING,
+    STAYS_SENT,
     THROTTLED,
+    UNAVAILABLE,
+    UNAVAILABLE_AFTER_ACCEPTING,
+    UNREACHABLE,
+    Ending,
     Fate,
     Fault,
-    Faults,
+    RestRequest,
     WebhookFault,
+    WebhookRequest,
 )
 from replyline.simulator.new_message import Policy
 from replyline.simulator.phone import SimulatedPhone
 from replyline.simulator.serve import DroppableProtocol, serve
 from replyline.simulator.simulated_twilio import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
+from replyline.simulator.trouble import BadTrouble, Standing, Trouble
 
 __all__ = [
     "ACCOUNT_SID",
     "AUTH_TOKEN",
     "BROKEN",
     "BROKEN_AFTER_ACCEPTING",
+    "DELIVERED",
     "DROPPED",
     "DROPPED_AFTER_ACCEPTING",
+    "FILTERED",
     "INSTANT",
+    "LANDLINE",
+    "OPTED_OUT",
     "SILENT",
     "SILENT_AFTER_ACCEPTING",
+    "STAYS_SENT",
     "THROTTLED",
+    "UNAVAILABLE",
+    "UNAVAILABLE_AFTER_ACCEPTING",
+    "UNREACHABLE",
     "Alert",
+    "BadTrouble",
     "Change",
     "DeliveryTimes",
     "Direction",
     "DroppableProtocol",
+    "Ending",
     "Fate",
     "Fault",
     "Faults",
@@ -58,9 +80,13 @@ __all__ = [
     "Number",
     "Policy",
     "ReceivedText",
+    "RestRequest",
     "SimulatedPhone",
     "SimulatedTwilio",
+    "Standing",
     "Status",
+    "Trouble",
     "WebhookFault",
+    "WebhookRequest",
     "serve",
 ]

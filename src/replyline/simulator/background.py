@@ -18,7 +18,7 @@ class Background:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._resting: dict[asyncio.Task[Any], datetime] = {}
+        self._resting: dict[asyncio.Task[Any], tuple[datetime, asyncio.Event | None]] = {}
         self._failures: list[BaseException] = []
 
     def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -27,15 +27,26 @@ class Background:
         task.add_done_callback(self._ended)
         return task
 
-    async def rest_until(self, at: datetime) -> None:
-        """Sleep in a way that `settle` does not wait for."""
+    async def rest_until(self, at: datetime, *, unless: asyncio.Event | None = None) -> None:
+        """Sleep in a way that `settle` does not wait for, unless something happens before."""
         task = asyncio.current_task()
         assert task is not None
-        self._resting[task] = at
+        self._resting[task] = (at, unless)
         try:
-            await self._clock.sleep((at - self._clock.now()).total_seconds())
+            await self._sleep((at - self._clock.now()).total_seconds(), unless)
         finally:
             del self._resting[task]
+
+    async def _sleep(self, seconds: float, unless: asyncio.Event | None) -> None:
+        if unless is None:
+            await self._clock.sleep(seconds)
+            return
+        ways = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(unless.wait())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
 
     async def settle(self, timeout: float) -> None:
         """Wait until nothing goes on but what rests. Raises `TimeoutError`, and what a task raised."""
@@ -48,7 +59,7 @@ class Background:
 
     def _busy(self) -> set[asyncio.Task[Any]]:
         now = self._clock.now()
-        return {task for task in self._tasks if task not in self._resting or self._resting[task] <= now}
+        return {task for task in self._tasks if not is_asleep(self._resting.get(task), now)}
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -61,3 +72,10 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def is_asleep(rest: tuple[datetime, asyncio.Event | None] | None, now: datetime) -> bool:
+    if rest is None:
+        return False
+    until, unless = rest
+    return until > now and not (unless is not None and unless.is_set())

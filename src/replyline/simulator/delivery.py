@@ -9,6 +9,7 @@ from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.simulator.account import Account, Message, MessagingService, Status
 from replyline.simulator.changes import Kind
 from replyline.simulator.exchange import Exchange
+from replyline.simulator.mishaps import WebhookFault
 
 OPTED_OUT, NO_USABLE_SENDER, EXPIRED = 21610, 21703, 30036
 QUIET = {Status.ACCEPTED, Status.SCHEDULED}  # states a message begins in, which nobody is told
@@ -32,8 +33,7 @@ class Delivery:
         self._exchange.announce(Kind.STATUS, message, status)
         url = callback_of(self._exchange.account, message)
         if url and status not in QUIET:
-            before = self._last_callback.get(message.sid)
-            self._last_callback[message.sid] = self._exchange.background.start(self._call_back(url, message, before))
+            self._tell(url, message)
         return message
 
     async def _carry(self, message: Message) -> None:
@@ -88,12 +88,26 @@ class Delivery:
             )
         self.move(message, fate.status, error_code=fate.error_code)
 
-    async def _call_back(self, url: str, message: Message, before: asyncio.Task[None] | None) -> None:
-        """In order: each status waits until the one before it was told."""
+    def _tell(self, url: str, message: Message) -> None:
+        """In order: each status waits until the one before it was told. One that is late keeps nobody waiting."""
+        fields = status_fields(self._exchange.account, message)
+        fault = self._exchange.fault_of(url, fields)
+        before = None if fault.is_late else self._last_callback.get(message.sid)
+        telling = self._exchange.background.start(self._call_back(url, message, fields, fault, before))
+        if not fault.is_late:
+            self._last_callback[message.sid] = telling
+
+    async def _call_back(
+        self,
+        url: str,
+        message: Message,
+        fields: dict[str, str],
+        fault: WebhookFault,
+        before: asyncio.Task[None] | None,
+    ) -> None:
         if before is not None:
             await asyncio.wait([before])
-        fields = status_fields(self._exchange.account, message)
-        await self._exchange.call(url, "POST", fields, kind=Kind.CALLBACK, message=message)
+        await self._exchange.call(url, "POST", fields, kind=Kind.CALLBACK, message=message, fault=fault)
         if self._last_callback.get(message.sid) is asyncio.current_task():
             del self._last_callback[message.sid]
 

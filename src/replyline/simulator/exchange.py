@@ -10,6 +10,8 @@ from replyline.simulator.account import Account, Message
 from replyline.simulator.background import Background
 from replyline.simulator.changes import Change, Changes, Kind
 from replyline.simulator.faults import Faults
+from replyline.simulator.holding import Holding
+from replyline.simulator.mishaps import WebhookFault, WebhookRequest
 from replyline.simulator.opt_outs import OptOuts
 from replyline.simulator.webhooks import Answer, Webhooks
 
@@ -50,14 +52,25 @@ class Exchange:
     faults: Faults
     webhooks: Webhooks
     background: Background
+    holding: Holding
     url: str  # where this Twilio is reached
     screens: dict[str, Screen] = field(default_factory=dict)  # by phone number
     opt_outs: OptOuts = field(default_factory=OptOuts)
     changes: Changes = field(default_factory=Changes)
 
-    async def call(self, url: str, method: str, fields: Mapping[str, str], *, kind: Kind, message: Message) -> Answer:
+    def fault_of(self, url: str, fields: Mapping[str, str]) -> WebhookFault:
+        """What goes wrong with a webhook; with most, nothing."""
+        return self.faults.of_webhook(WebhookRequest(url=url, fields=fields)) or WebhookFault()
+
+    async def call(
+        self, url: str, method: str, fields: Mapping[str, str], *, kind: Kind, message: Message, fault: WebhookFault
+    ) -> Answer:
         """Call our server about a message, and let those who watch see it."""
-        answer = await self.webhooks.call(url, method, fields)
+        stream = message.sid if kind is Kind.CALLBACK else f"{message.sender} {message.to}"
+        place = await self.holding.hold(fault, stream)
+        answer = await self.webhooks.call(url, method, fields, fault)
+        if fault.copies:
+            self.holding.told(stream, place)
         self.announce(kind, message, str(answer.status) if kind is Kind.WEBHOOK else fields["MessageStatus"])
         if answer.error_code:
             self.alert(answer.error_code, url=answer.url, message=message)

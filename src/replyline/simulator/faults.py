@@ -1,104 +1,117 @@
 """What goes wrong on demand: the one place that decides each REST answer, each message's fate and each webhook's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TypeVar
+from datetime import timedelta
+from itertools import count
+from typing import Any, TypeVar, Unpack
 
-from replyline.simulator.account import Message, Status
+from replyline.clock import Clock, SystemClock
+from replyline.simulator.account import Message
+from replyline.simulator.mishaps import UNAVAILABLE, Fate, Fault, RestRequest, WebhookFault, WebhookRequest
+from replyline.simulator.trouble import BadTrouble, Standing, Trouble, Which, Wrong
 
 Facts = TypeVar("Facts")
-Wrong = TypeVar("Wrong")
-
-
-class Ending(StrEnum):
-    """How a REST request ends."""
-
-    ANSWER = "answer"
-    DROP = "drop"  # the connection closes and no answer comes
-    SILENCE = "silence"  # the connection stays open and no answer comes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """What goes wrong with one REST request."""
-
-    is_done: bool = False  # whether Twilio did what was asked all the same
-    ending: Ending = Ending.ANSWER
-    status: int = 500  # of the answer, when one comes
-    code: int = 20500
-
-
-THROTTLED = Fault(status=429, code=20429)  # not done, and safe to ask again
-BROKEN = Fault(status=500, code=20500)
-BROKEN_AFTER_ACCEPTING = Fault(status=500, code=20500, is_done=True)
-DROPPED = Fault(ending=Ending.DROP)
-DROPPED_AFTER_ACCEPTING = Fault(ending=Ending.DROP, is_done=True)
-SILENT = Fault(ending=Ending.SILENCE)
-SILENT_AFTER_ACCEPTING = Fault(ending=Ending.SILENCE, is_done=True)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fate:
-    """Where an outbound message ends."""
-
-    status: Status = Status.DELIVERED  # or SENT for ever, UNDELIVERED, FAILED
-    error_code: int | None = None
-
-
-class WebhookFault(StrEnum):
-    """What goes wrong with one webhook."""
-
-    LOST = "lost"  # it is never sent
-    TWICE = "twice"  # it is sent, and sent again
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestRequest:
-    """What a fault may look at in a REST request."""
-
-    method: str
-    path: str
-    fields: Mapping[str, str]
-
-    @property
-    def is_create(self) -> bool:
-        return self.method == "POST" and self.path.endswith("/Messages.json")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WebhookRequest:
-    """What a fault may look at in a webhook."""
-
-    url: str
-    fields: Mapping[str, str]
+Answer = TypeVar("Answer")
+CREATE = "/Messages.json"
 
 
 @dataclass
 class Faults:
-    """Each list is asked in its order; the first that answers decides, and without one all goes well."""
+    """Each list is asked in its order; the first that answers decides, and without one all goes well.
+
+    A rule is any function of what there is to decide about, or `Trouble`, which can be listed and taken back:
+
+        faults.next_creates(THROTTLED, times=3, to="+12125550123")
+        faults.on_requests(Fault.slow(5), path="/Media/", share=0.1, seed=7)
+        faults.on_messages(UNREACHABLE, to="+12125550123")
+        faults.on_webhooks(WebhookFault.late(4), status="delivered")
+        faults.clear()
+    """
 
     of_requests: list[Callable[[RestRequest], Fault | None]] = field(default_factory=list)
     of_messages: list[Callable[[Message], Fate | None]] = field(default_factory=list)
     of_webhooks: list[Callable[[WebhookRequest], WebhookFault | None]] = field(default_factory=list)
+    clock: Clock = field(default_factory=SystemClock)
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def next_creates(self, fault: Fault, *, times: int = 1) -> None:
-        """Let the next requests to send a message go wrong."""
-        self.of_requests.append(at_most(times, lambda request: fault if request.is_create else None))
+    def next_creates(self, fault: Fault, **which: Unpack[Which]) -> Standing[Fault]:
+        """Let the next request to send a message go wrong; `times` is how many."""
+        which.setdefault("times", 1)
+        which.setdefault("method", "POST")
+        which.setdefault("path", CREATE)
+        return self.on_requests(fault, **which)
 
-    def next_messages(self, fate: Fate, *, times: int = 1) -> None:
-        """Decide where the next outbound messages end."""
-        self.of_messages.append(at_most(times, lambda _: fate))
+    def next_messages(self, fate: Fate, **which: Unpack[Which]) -> Standing[Fate]:
+        """Decide where the next outbound message ends; `times` is how many."""
+        which.setdefault("times", 1)
+        return self.on_messages(fate, **which)
 
-    def next_webhooks(self, fault: WebhookFault, *, times: int = 1) -> None:
-        """Let the next webhooks, of either kind, go wrong."""
-        self.of_webhooks.append(at_most(times, lambda _: fault))
+    def next_webhooks(self, fault: WebhookFault, **which: Unpack[Which]) -> Standing[WebhookFault]:
+        """Let the next webhook, of either kind, go wrong; `times` is how many."""
+        which.setdefault("times", 1)
+        return self.on_webhooks(fault, **which)
 
-    def clear(self) -> None:
-        """All goes well again."""
-        self.of_requests.clear()
-        self.of_messages.clear()
-        self.of_webhooks.clear()
+    def on_requests(self, fault: Fault, **which: Unpack[Which]) -> Standing[Fault]:
+        """Let REST requests go wrong until it is cleared, or as `which` says."""
+        return self.add(Trouble(what=fault, **which))
+
+    def on_messages(self, fate: Fate, **which: Unpack[Which]) -> Standing[Fate]:
+        """Decide where outbound messages end until it is cleared, or as `which` says."""
+        return self.add(Trouble(what=fate, **which))
+
+    def on_webhooks(self, fault: WebhookFault, **which: Unpack[Which]) -> Standing[WebhookFault]:
+        """Let webhooks go wrong until it is cleared, or as `which` says."""
+        return self.add(Trouble(what=fault, **which))
+
+    def outage(self, fault: Fault = UNAVAILABLE, *, lasts: float | None = None) -> None:
+        """Twilio is away: each request fails like this, and our server is not called, so that what people write
+        meanwhile is found in the message list alone. `lasts` are seconds; without it, until it is cleared."""
+        self.on_requests(fault, lasts=lasts)
+        self.on_webhooks(WebhookFault.LOST, lasts=lasts)
+
+    def at_random(
+        self,
+        *,
+        seed: int,
+        requests: Mapping[Fault, float] | None = None,
+        messages: Mapping[Fate, float] | None = None,
+        webhooks: Mapping[WebhookFault, float] | None = None,
+    ) -> None:
+        """Give each request, message and webhook one of these faults with its probability, from one seed.
+
+            faults.at_random(
+                seed=7,
+                requests={THROTTLED: 0.02, DROPPED_AFTER_ACCEPTING: 0.01, Fault.slow(3): 0.05},
+                messages={UNREACHABLE: 0.05, STAYS_SENT: 0.1},
+                webhooks={WebhookFault.LOST: 0.01, WebhookFault.TWICE: 0.05, WebhookFault.late(2): 0.05},
+            )
+
+        The same seed makes the same things go wrong again: luck is drawn for each phone by itself, in the order of
+        its own requests, messages and webhooks, whatever others do at the same moment.
+        """
+        self._add_chances(seed, requests or {})
+        self._add_chances(seed, messages or {})
+        self._add_chances(seed, webhooks or {})
+
+    def add(self, trouble: Trouble[Wrong]) -> Standing[Wrong]:
+        """Let trouble stand, behind what stands already. Its `id` takes it back."""
+        until = None if trouble.lasts is None else self.clock.now() + timedelta(seconds=trouble.lasts)
+        standing = Standing(id=str(next(self._ids)), trouble=trouble, clock=self.clock, until=until, left=trouble.times)
+        self._list_of(trouble).append(standing)
+        return standing
+
+    def standing(self) -> list[Standing[Any]]:
+        """The trouble that is not over yet, in the order it came. Rules that are mere functions are not among it."""
+        rules: list[Any] = [*self.of_requests, *self.of_messages, *self.of_webhooks]
+        found = [rule for rule in rules if isinstance(rule, Standing) and not rule.is_over]
+        return sorted(found, key=lambda each: int(each.id))
+
+    def clear(self, id: str | None = None) -> None:
+        """All goes well again; with an id, that one trouble is over."""
+        every: list[list[Any]] = [self.of_requests, self.of_messages, self.of_webhooks]
+        for rules in every:
+            rules[:] = [rule for rule in rules if id is not None and getattr(rule, "id", None) != id]
 
     def of_request(self, request: RestRequest) -> Fault | None:
         return first_answer(self.of_requests, request)
@@ -109,19 +122,20 @@ class Faults:
     def of_webhook(self, request: WebhookRequest) -> WebhookFault | None:
         return first_answer(self.of_webhooks, request)
 
+    def _add_chances(self, seed: int, chances: Mapping[Wrong, float]) -> None:
+        left = 1.0
+        for what, share in chances.items():
+            if not 0 <= share <= left + 1e-9:
+                raise BadTrouble("Each probability is from 0 to 1, and those of one kind are at most 1 together.")
+            # The ones before it are asked first: of what they leave, a larger share is the same share of all.
+            self.add(Trouble(what=what, share=min(share / left, 1) if left > 0 else 0, seed=seed))
+            left -= share
 
-def at_most(times: int, decide: Callable[[Facts], Wrong | None]) -> Callable[[Facts], Wrong | None]:
-    """The same decision, which wears out."""
-    left = times
-
-    def decide_some(facts: Facts) -> Wrong | None:
-        nonlocal left
-        wrong = decide(facts) if left > 0 else None
-        left -= wrong is not None
-        return wrong
-
-    return decide_some
+    def _list_of(self, trouble: Trouble[Any]) -> list[Any]:
+        if isinstance(trouble.what, Fault):
+            return self.of_requests
+        return self.of_messages if isinstance(trouble.what, Fate) else self.of_webhooks
 
 
-def first_answer(deciders: list[Callable[[Facts], Wrong | None]], facts: Facts) -> Wrong | None:
-    return next((wrong for decide in list(deciders) if (wrong := decide(facts)) is not None), None)
+def first_answer(rules: list[Callable[[Facts], Answer | None]], facts: Facts) -> Answer | None:
+    return next((answer for rule in list(rules) if (answer := rule(facts)) is not None), None)

@@ -86,7 +86,8 @@ class Inbound:
     async def _ask(self, message: Message, url: str, method: str, fields: dict[str, str]) -> int | None:
         """Call our server and do what it answers; an error code when that cannot be done."""
         for _ in range(MOST_DOCUMENTS):
-            answer = await self._exchange.call(url, method, fields, kind=Kind.WEBHOOK, message=message)
+            fault = self._exchange.fault_of(url, fields)
+            answer = await self._exchange.call(url, method, fields, kind=Kind.WEBHOOK, message=message, fault=fault)
             if answer.error_code is not None:
                 return answer.error_code
             try:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from replyline.simulator.answers import refusal_json
 from replyline.simulator.exchange import Exchange
-from replyline.simulator.faults import Ending, Fault, RestRequest
+from replyline.simulator.mishaps import Ending, Fault, RestRequest
 from replyline.simulator.new_message import Fields, Policy
 from replyline.simulator.refusals import REFUSALS, Refusal
 from replyline.twilio.form import parse_form
@@ -75,15 +75,26 @@ class RestApi:
         fault = self._exchange.faults.of_request(
             RestRequest(method=request.method, path=asked.path, fields=asked.query | asked.form)
         )
-        if fault is not None and not fault.is_done:
-            return WrongAnswer(fault)
+        if fault is None:
+            return self._done(request, asked, answerer, is_public=is_public, is_for_tests=is_for_tests)
+        if not fault.is_done:
+            await self._exchange.clock.sleep(fault.seconds)
+            if fault.ending is not Ending.SLOW:
+                return WrongAnswer(fault)
+        response = self._done(request, asked, answerer, is_public=is_public, is_for_tests=is_for_tests)
+        if fault.is_done:
+            await self._exchange.clock.sleep(fault.seconds)
+        return response if fault.ending is Ending.SLOW or response.status_code >= 400 else WrongAnswer(fault)
+
+    def _done(
+        self, request: Request, asked: Asked, answerer: Answerer, *, is_public: bool, is_for_tests: bool
+    ) -> Response:
         try:
             if not is_public:
                 self._check(request, asked, is_for_tests=is_for_tests)
-            response = answerer(asked)
+            return answerer(asked)
         except Refusal as refusal:
             return answer_refusal(refusal)
-        return WrongAnswer(fault) if fault is not None else response
 
     def _check(self, request: Request, asked: Asked, *, is_for_tests: bool) -> None:
         """Basic auth by the account's SID and token, or by an API key and its secret."""
@@ -136,11 +147,12 @@ class WrongAnswer(Response):
     def __init__(self, fault: Fault) -> None:
         sentence = REFUSALS.get(fault.code, (0, "Error"))[1]
         content = JSONResponse(refusal_json(fault.code, fault.status, sentence)).body
-        super().__init__(bytes(content), fault.status, media_type="application/json")
+        headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else None
+        super().__init__(bytes(content), fault.status, headers, media_type="application/json")
         self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._fault.ending is Ending.ANSWER:
+        if self._fault.ending is Ending.ERROR:
             await super().__call__(scope, receive, send)
         elif self._fault.ending is Ending.SILENCE:
             await until_they_give_up(receive)

@@ -13,6 +13,7 @@ from replyline.simulator.changes import Change
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import DeliveryTimes, Exchange
 from replyline.simulator.faults import Faults
+from replyline.simulator.holding import Holding
 from replyline.simulator.inbound import Inbound
 from replyline.simulator.new_message import Policy
 from replyline.simulator.phone import SimulatedPhone
@@ -46,7 +47,7 @@ class SimulatedTwilio:
     ) -> None:
         clock, policy = clock or SystemClock(), policy or Policy()
         self.account_sid, self.auth_token = account_sid, auth_token
-        self.faults = Faults()
+        self.faults = Faults(clock=clock)
         self._account = Account(sid=account_sid, clock=clock, created_at=clock.now())
         self._exchange = self._wire(delivery or DeliveryTimes(), clock, url.rstrip("/"))
         self._phones: dict[str, SimulatedPhone] = {}
@@ -58,16 +59,16 @@ class SimulatedTwilio:
         self.app: Starlette = api.app(Resources(self._exchange, outbound, policy).routes(api))
 
     def _wire(self, times: DeliveryTimes, clock: Clock, url: str) -> Exchange:
-        webhooks = Webhooks(
-            auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""), faults=self.faults
-        )
+        webhooks = Webhooks(auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""))
+        background = Background(clock)
         return Exchange(
             account=self._account,
             clock=clock,
             times=times,
             faults=self.faults,
             webhooks=webhooks,
-            background=Background(clock),
+            background=background,
+            holding=Holding(clock, background),
             url=url,
         )
 

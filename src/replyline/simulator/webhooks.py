@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import aiohttp
 from yarl import URL
 
-from replyline.simulator.faults import Faults, WebhookFault, WebhookRequest
+from replyline.simulator.mishaps import WebhookFault
 from replyline.simulator.overrides import Overrides, read_overrides
 from replyline.twilio.signature import sign
 
@@ -34,18 +34,19 @@ class Answer:
 class Webhooks:
     """Sends signed requests. `auth_token` is asked each time: Twilio signs with the token that is primary now."""
 
-    def __init__(self, *, auth_token: Callable[[], str], new_token: Callable[[], str], faults: Faults) -> None:
-        self._auth_token, self._new_token, self._faults = auth_token, new_token, faults
+    def __init__(self, *, auth_token: Callable[[], str], new_token: Callable[[], str]) -> None:
+        self._auth_token, self._new_token = auth_token, new_token
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, url: str, method: str, fields: Mapping[str, str]) -> Answer:
-        """Call a webhook once, with the retries its URL asks for."""
-        fault = self._faults.of_webhook(WebhookRequest(url=url, fields=fields))
-        if fault is WebhookFault.LOST:
-            return Answer(url=url)
-        if fault is WebhookFault.TWICE:
-            await self._call_with_retries(url, method, fields)
-        return await self._call_with_retries(url, method, fields)
+    async def call(self, url: str, method: str, fields: Mapping[str, str], fault: WebhookFault) -> Answer:
+        """Call a webhook as often as the fault says, with the retries its URL asks for. Gives the last answer."""
+        calls = [self._call_with_retries(url, method, fields) for _ in range(fault.copies)]
+        if fault.at_once:
+            return (await asyncio.gather(*calls))[-1]
+        answer = Answer(url=url)
+        for call in calls:
+            answer = await call
+        return answer
 
     async def _call_with_retries(self, url: str, method: str, fields: Mapping[str, str]) -> Answer:
         target, overrides = read_overrides(url)

@@ -1,6 +1,7 @@
 """Phone numbers and the other things texts come from and go to."""
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 
@@ -53,6 +54,26 @@ def parse_e164(text: str, default_country: str | None = None) -> str:
             raise NotAPhoneNumber("That is too long for a phone number.")
         case _:
             raise NotAPhoneNumber
+
+
+def spellings(address: str) -> set[str]:
+    """The ways one address may be written, itself among them: as given, in E.164, and as its country also writes it."""
+    known = {address}
+    with suppress(NotAPhoneNumber):
+        known.add(parse_e164(address))
+    return known | {
+        pattern.sub(other, each) for each in known for pattern, other in ALSO_WRITTEN if pattern.fullmatch(each)
+    }
+
+
+# Mobile numbers of Mexico and Argentina had, or have, a digit more when dialled from abroad; networks write either. From
+# experience with such numbers, not from a page of Twilio's.
+ALSO_WRITTEN = (
+    (re.compile(r"\+521(\d{10})"), r"+52\1"),
+    (re.compile(r"\+52(\d{10})"), r"+521\1"),
+    (re.compile(r"\+549(\d{10})"), r"+54\1"),
+    (re.compile(r"\+54(\d{10})"), r"+549\1"),
+)
 
 
 @lru_cache(maxsize=16_384)

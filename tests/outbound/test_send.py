@@ -4,85 +4,23 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from replyline.db.tables import consent_events, contacts, opt_outs, texts, work
 from replyline.inbound.receive import receive
 from replyline.outbound.queue import KIND, UnsendableText
 from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
-from replyline.outbound.say import say
-from replyline.outbound.send import Send
 from replyline.plugins.line import BadLine
 from replyline.rules.facts import Purpose
-from replyline.rules.rulebook import read_rulebook
 from replyline.rules.verdict import Refuse, Wait
 from replyline.simulator import (
     BROKEN,
     BROKEN_AFTER_ACCEPTING,
     DROPPED,
     DROPPED_AFTER_ACCEPTING,
-    INSTANT,
     THROTTLED,
-    SimulatedTwilio,
 )
-from replyline.twilio.client import TwilioClient
-from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, a_line, an_arrival
-
-
-class Post:
-    """A queue, a worker that sends, and a simulated Twilio that delivers."""
-
-    def __init__(self, db, clock, twilio, client, line):
-        self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
-        self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
-        self._send = Send(
-            db=db, clock=clock, line=line, book=read_rulebook(), twilio=client, status_url="http://127.0.0.1:9/status"
-        )
-
-    def say(self, body="See you at six.", *, to=ANA, **given):
-        queued = {"line": "gym", "our_address": GYM_NUMBER, "purpose": Purpose.TRANSACTIONAL, "now": self.clock.now()}
-        return self.db.run_blocking(say, **queued | {"phone": to, "body": body} | given)
-
-    async def work(self, seconds=0.0):
-        self.clock.advance(seconds=seconds)
-        await Worker(self.db, self.clock, [Pool(kinds={KIND: self._send}, at_once=50)]).work_until_idle()
-
-    def screen(self, phone=ANA):
-        return self._phones[phone].screen
-
-    def row(self, text_id):
-        return self.db.run_blocking(lambda conn: conn.execute(select(texts).where(texts.c.id == text_id)).one())
-
-    def status(self, text_id):
-        return self.row(text_id).status
-
-    def rows(self, table):
-        return self.db.run_blocking(lambda conn: conn.execute(select(table)).all())
-
-
-@pytest.fixture
-async def make_post(db, clock):
-    twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
-    twilio.add_number(GYM_NUMBER)
-    clients = []
-    async with twilio.serving() as url:
-
-        def make(**given):
-            client = TwilioClient(
-                account_sid=twilio.account_sid, username=twilio.account_sid, password=twilio.auth_token, url=url
-            )
-            clients.append(client)
-            return Post(db, clock, twilio, client, a_line(**given))
-
-        yield make
-        for client in clients:
-            await client.close()
-
-
-@pytest.fixture
-def post(make_post):
-    return make_post()
 
 
 async def test_a_queued_text_reaches_the_phone_once(post):

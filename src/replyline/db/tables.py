@@ -91,6 +91,8 @@ texts = Table(
     Column("expires_at", UtcTime),
     Column("sending_at", UtcTime),  # outbound: when the request that may be on the wire was begun
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("twilio_away_at", UtcTime),  # outbound, in doubt: when Twilio was last asked about it in vain
+    Column("adopted_at", UtcTime),  # outbound: when the SID was found by likeness; none once a callback has proved it
     Column("opt_out_type", String(8)),  # what Advanced Opt-Out says it has already answered
     Column("fields", Json),  # inbound: every field of the webhook that has no column here
     Index("ix_texts_conversation_id_created_at", "conversation_id", "created_at"),
@@ -140,6 +142,7 @@ delivery_reports = Table(
     Column("status", String(24), nullable=False),
     Column("error_code", Integer, nullable=False, server_default="0"),  # 0: none, so that repeats are seen as such
     Column("fields", Json, nullable=False),
+    Column("source", String(16), nullable=False, server_default="callback"),  # or list: we asked Twilio ourselves
     Column("received_at", UtcTime, nullable=False),
     UniqueConstraint("sid", "status", "error_code"),
 )

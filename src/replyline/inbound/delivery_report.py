@@ -1,7 +1,11 @@
-"""What Twilio reports of a text we sent: late, twice, out of order, or before we knew its SID. All of that is normal."""
+"""What Twilio reports of a text we sent: late, twice, out of order, or before we knew its SID. All of that is normal.
+
+A callback carries our own id in its signed URL: that proves whose message it is about, and corrects a text in doubt that
+had taken the message for its own because it looked the same.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +13,15 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from replyline.conversations.delivery import Status, advance, from_twilio
+from replyline.conversations.delivery import advance, from_twilio
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import AnyRow, UtcTime
+from replyline.db.columns import UtcTime
 from replyline.db.tables import delivery_reports, texts
-from replyline.outbound.queue import cancel_queued
+from replyline.inbound.owners import About, Owners, State
+from replyline.outbound.queue import cancel_queued, send_work
 from replyline.rules import consent
+from replyline.rules.facts import Purpose
+from replyline.work import arm_many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,74 +34,91 @@ class DeliveryReport:
     error_code: int | None
     fields: dict[str, Any]
     received_at: datetime
+    source: str = "callback"  # or list: we asked Twilio ourselves
 
 
 def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
     """Write the reports down and move their texts on. True for those that were new."""
-    found = texts_of(conn, reports)
+    owners = owners_of(conn, reports)
+    abouts = [owners.about(each.text_id, each.sid, each.received_at) for each in reports]
+    results = add(conn, reports, abouts)
+    for each, about, is_new in zip(reports, abouts, results, strict=True):
+        if about is None:
+            continue
+        if about.moves:
+            move_on(owners, each, owners.now[about.text_id])
+        if is_new and each.error_code == consent.HELD_BY_TWILIO:
+            heed_carrier(conn, owners.now[about.text_id], now=each.received_at)
+    write(conn, owners, now=max(each.received_at for each in reports))
+    return results
+
+
+def owners_of(conn: Connection, reports: Sequence[DeliveryReport]) -> Owners:
+    """The texts the reports are about, by our id and by Twilio's, locked in one order."""
+    ids = sorted({each.text_id for each in reports if each.text_id})
+    sids = sorted({each.sid for each in reports})
+    owners = Owners(conn.execute(FIND, {"ids": ids, "sids": sids}))
+    unheard = sorted({each.sid for each in reports if owners.lacks_holder(each.text_id, each.sid)})
+    if unheard and conn.dialect.name == "postgresql":
+        # While we waited for a lock another text may have taken one of these SIDs; nobody can now.
+        owners.add(conn.execute(FIND, {"ids": [], "sids": unheard}))
+    return owners
+
+
+def add(conn: Connection, reports: Sequence[DeliveryReport], abouts: Sequence[About | None]) -> list[bool]:
+    """Store the reports; true for each that was not there yet."""
     results = [False] * len(reports)
     rows: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
-    for position, each in enumerate(reports):
-        text = found.of(each)
+    for position, (each, about) in enumerate(zip(reports, abouts, strict=True)):
         key = (each.sid, each.status, each.error_code or 0)
-        rows.setdefault(key, (position, report_row(each, text.id if text else None)))
+        rows.setdefault(key, (position, report_row(each, about.text_id if about else None)))
     statement = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
     in_order = [rows[key][1] for key in sorted(rows)]
     for new in conn.execute(statement, in_order).all():
         results[rows[(new.sid, new.status, new.error_code)][0]] = True
-    move_on(conn, [each for each, is_new in zip(reports, results, strict=True) if is_new], found)
     return results
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """The texts that reports are about, by Twilio's id and by ours."""
-
-    by_sid: dict[str, AnyRow]
-    by_id: dict[str, AnyRow]
-
-    def of(self, each: DeliveryReport) -> AnyRow | None:
-        """The text of this report: the one with its SID, else ours as long as it has none."""
-        # An id of ours counts only while the text has no SID: a callback cannot be moved to another text.
-        return self.by_sid.get(each.sid) or self.by_id.get(each.text_id or "")
+def move_on(owners: Owners, each: DeliveryReport, state: State) -> None:
+    """Move a text forward, never back. Of a status that is new to us we know only that Twilio has the text."""
+    reported = from_twilio(each.status)
+    after = advance(state.status, reported) if reported else state.status
+    if after is not state.status:
+        code = each.error_code or state.error_code
+        owners.put(replace(state, status=after, status_at=each.received_at, error_code=code))
 
 
-def texts_of(conn: Connection, reports: Sequence[DeliveryReport]) -> Found:
-    """The texts the reports are about, locked in one order."""
-    ids = sorted({each.text_id for each in reports if each.text_id})
-    sids = sorted({each.sid for each in reports})
-    rows = conn.execute(FIND, {"ids": ids, "sids": sids}).all()
-    return Found(by_sid={row.sid: row for row in rows if row.sid}, by_id={row.id: row for row in rows if not row.sid})
-
-
-def move_on(conn: Connection, reports: Sequence[DeliveryReport], found: Found) -> None:
-    moves: dict[str, dict[str, Any]] = {}
-    claimed: dict[str, str] = {}  # SIDs that texts of ours get, each once
-    for each in reports:
-        text = found.of(each)
-        reported = from_twilio(each.status)
-        if text is None or text.is_inbound or reported is None:
-            continue
-        earlier = moves.get(text.id, {"to": text.status, "code": text.error_code, "as": text.sid or each.sid})
-        if earlier["as"] != each.sid or claimed.setdefault(each.sid, text.id) != text.id:
-            continue  # one of our ids with two SIDs, or two with one: the first is believed
-        before = Status(earlier["to"])
-        after = advance(before, reported)
-        if after is not before or text.sid is None:
-            code = each.error_code or earlier["code"]
-            moves[text.id] = {"of": text.id, "to": after.value, "at": each.received_at, "code": code, "as": each.sid}
-        if each.error_code == consent.HELD_BY_TWILIO:
-            heed_carrier(conn, consent.Whose(line=text.line, phone=text.phone), now=each.received_at, text_id=text.id)
-    if moves:
-        conn.execute(MOVE, [moves[text_id] for text_id in sorted(moves)])
-        wake(conn, CHANGE)
-
-
-def heed_carrier(conn: Connection, whose: consent.Whose, *, now: datetime, text_id: str) -> None:
+def heed_carrier(conn: Connection, state: State, *, now: datetime) -> None:
     """Twilio would not send because this person opted out with it: we hold to that, whatever we knew."""
+    whose = consent.Whose(line=state.line, phone=state.phone)
     if not consent.has_opted_out(conn, whose):
-        consent.opt_out(conn, whose, now=now, source="carrier", text_id=text_id)
+        consent.opt_out(conn, whose, now=now, source="carrier", text_id=state.id)
         cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="Twilio says they opted out (21610)")
+
+
+def write(conn: Connection, owners: Owners, *, now: datetime) -> None:
+    changed = owners.changed
+    if not changed:
+        return
+    if gave_up := owners.gave_up_sids:
+        conn.execute(CLEAR, {"ids": gave_up})  # first, so that no SID is there twice
+        for sid, text_id in owners.moved_sids.items():
+            conn.execute(RETELL, {"of_sid": sid, "whose": text_id})
+    conn.execute(MOVE, [moved(state) for state in changed])
+    arm_many(conn, [send_work(each.id, Purpose(each.purpose), each.sender, now=now) for each in owners.in_doubt_again])
+    wake(conn, CHANGE)
+
+
+def moved(state: State) -> dict[str, Any]:
+    return {
+        "of": state.id,
+        "to": state.status.value,
+        "at": state.status_at,
+        "code": state.error_code,
+        "as": state.sid,
+        "adopted": state.status_at if state.is_adopted else None,
+        "because": state.why,
+    }
 
 
 def report_row(each: DeliveryReport, text_id: str | None) -> dict[str, Any]:
@@ -105,6 +129,7 @@ def report_row(each: DeliveryReport, text_id: str | None) -> dict[str, Any]:
         "status": each.status,
         "error_code": each.error_code or 0,
         "fields": each.fields,
+        "source": each.source,
         "received_at": each.received_at,
     }
 
@@ -113,15 +138,34 @@ _new = (delivery_reports.c.sid, delivery_reports.c.status, delivery_reports.c.er
 ADD_POSTGRES = postgres_insert(delivery_reports).on_conflict_do_nothing().returning(*_new)
 ADD_SQLITE = sqlite_insert(delivery_reports).on_conflict_do_nothing().returning(*_new)
 FIND = (
-    select(texts.c.id, texts.c.sid, texts.c.line, texts.c.phone, texts.c.status, texts.c.error_code, texts.c.is_inbound)
+    select(
+        texts.c.id,
+        texts.c.sid,
+        texts.c.line,
+        texts.c.phone,
+        texts.c.our_address,
+        texts.c.messaging_service_sid,
+        texts.c.purpose,
+        texts.c.attempts,
+        texts.c.adopted_at,
+        texts.c.status,
+        texts.c.status_at,
+        texts.c.error_code,
+        texts.c.why,
+    )
     .where(
+        texts.c.is_inbound.is_(False),
         or_(
             texts.c.id.in_(bindparam("ids", expanding=True)),
             texts.c.sid.in_(bindparam("sids", expanding=True)),
-        )
+        ),
     )
     .order_by(texts.c.id)
     .with_for_update()
+)
+CLEAR = update(texts).where(texts.c.id.in_(bindparam("ids", expanding=True))).values(sid=None)
+RETELL = (
+    update(delivery_reports).where(delivery_reports.c.sid == bindparam("of_sid")).values(text_id=bindparam("whose"))
 )
 MOVE = (
     update(texts)
@@ -131,5 +175,7 @@ MOVE = (
         status_at=bindparam("at", type_=UtcTime),
         error_code=bindparam("code"),
         sid=bindparam("as"),
+        adopted_at=bindparam("adopted", type_=UtcTime),
+        why=bindparam("because"),
     )
 )

@@ -13,7 +13,7 @@ from replyline.db.columns import UtcTime
 from replyline.db.tables import texts
 from replyline.errors import ReplylineError
 from replyline.rules.facts import Purpose
-from replyline.work import arm
+from replyline.work import Arm, arm_many
 
 KIND = "send"
 MOST_PICTURES = 10
@@ -83,17 +83,16 @@ def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
             "expires_at": text.expires_at,
         },
     )
-    arm(
-        conn,
-        kind=KIND,
-        key=text_id,
-        due=max(text.not_before or now, now),
-        now=now,
-        lane=text.messaging_service_sid or text.our_address,
-        priority=PRIORITY[text.purpose],
-    )
+    sender = text.messaging_service_sid or text.our_address
+    arm_many(conn, [send_work(text_id, text.purpose, sender, now=now, not_before=text.not_before)])
     wake(conn, CHANGE)
     return text_id
+
+
+def send_work(text_id: str, purpose: Purpose, sender: str, *, now: datetime, not_before: datetime | None = None) -> Arm:
+    """The work row that sends a text, or finds out about one that is in doubt."""
+    due = max(not_before or now, now)
+    return Arm(kind=KIND, key=text_id, due=due, now=now, lane=sender, priority=PRIORITY[purpose])
 
 
 def cancel_queued(conn: Connection, *, line: str, phone: str, now: datetime, why: str) -> int:

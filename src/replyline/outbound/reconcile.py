@@ -1,5 +1,6 @@
 """A text in doubt: we asked Twilio and never heard. Its list tells; until then nothing is sent again."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -8,8 +9,10 @@ from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
-from replyline.db.tables import texts
+from replyline.db.tables import conversations, texts
 from replyline.log import get_log
+from replyline.outbound.likeness import CLOCK_SKEW, could_be, is_same_body
+from replyline.phone_numbers import spellings
 from replyline.twilio.client import Message, SendError, TwilioClient
 from replyline.work import Claimed, finish, later
 from replyline.work.worker import backoff
@@ -17,74 +20,116 @@ from replyline.work.worker import backoff
 log = get_log(__name__)
 
 FIRST_LOOK = timedelta(seconds=5)
-# A request ends after 15 s at most, and what Twilio took is in its list when it answers. A text that is not there so
-# long after we began to send it never arrived.
+# A request begins within 10 s of its claim and ends after 15 s at most (see `send.py`), and what Twilio took is in its
+# list when it answers. A text that is not there so long after we began, and after Twilio was last away, never arrived.
 CERTAIN_AFTER = timedelta(seconds=30)
 GIVE_UP_AFTER = timedelta(hours=10)  # Twilio's longest queue: whatever it had would have left by now
-CLOCK_SKEW = timedelta(minutes=2)  # between Twilio's clock and ours; its times have whole seconds besides
 
 
 async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient) -> None:
     """Look the text up in Twilio's list: adopt it, put it back in the queue when it is not there, or look again later."""
     now, began = clock.now(), text.sending_at or text.status_at
+    age = (now - began).total_seconds()
+    messages: list[Message] = []
+    is_whole = True
     try:
-        messages = await twilio.sent_to(text.phone, since=began - CLOCK_SKEW)
+        for number in sorted(spellings(text.phone)):
+            listed = await twilio.sent_to(number, since=began - CLOCK_SKEW)
+            messages += listed.messages
+            is_whole &= listed.is_whole
     except SendError as error:
-        log.warning("doubt_remains", text=text.id, why=str(error), age=(now - began).total_seconds())
-        await db.run(look_again, job, text.id, now=now, due=now + backoff(job.attempts), give_up=began + GIVE_UP_AFTER)
+        log.warning("doubt_remains", text=text.id, why=str(error), age=age)
+        await db.run(twilio_was_away, job, text, now=clock.now())
         return
     candidates = [message for message in messages if could_be(message, text, began)]
-    outcome = await db.run(resolve, job, text.id, candidates, is_certain=now - began >= CERTAIN_AFTER, now=now)
-    log.info("doubt_looked_into", text=text.id, outcome=outcome, age=(now - began).total_seconds())
-
-
-def could_be(message: Message, text: AnyRow, began: datetime) -> bool:
-    """Whether a message of Twilio's may be this text: same people, same words, made since we began to send it."""
-    if message.direction == "inbound" or message.body != text.body or message.created_at < began - CLOCK_SKEW:
-        return False
-    return message.sender in {None, text.our_address} or text.messaging_service_sid is not None
+    calm_since = max(began, text.twilio_away_at or began)
+    is_certain = is_whole and now - calm_since >= CERTAIN_AFTER
+    outcome = await db.run(resolve, job, text, candidates, is_certain=is_certain, now=clock.now())
+    log.info("doubt_looked_into", text=text.id, outcome=outcome, age=age)
 
 
 def resolve(
-    conn: Connection, job: Claimed, text_id: str, candidates: list[Message], *, is_certain: bool, now: datetime
+    conn: Connection, job: Claimed, text: AnyRow, candidates: Sequence[Message], *, is_certain: bool, now: datetime
 ) -> str:
     """Decide by what Twilio has. A message that belongs to another text of ours is not this one."""
+    # Locked, so that no report gives one of them the SID that another takes here.
+    waiting = conn.execute(WITHOUT_SID, {"of_line": text.line, "to_phone": text.phone}).all()
+    if all(each.id != text.id or each.status != Status.UNKNOWN.value for each in waiting):
+        finish(conn, job, now=now)
+        return "a callback came first"
     known = set(conn.execute(KNOWN, {"sids": [message.sid for message in candidates]}).scalars())
     unclaimed = [message for message in candidates if message.sid not in known]
-    wake(conn, CHANGE)
+    if unclaimed and any(is_leaving(each, text) for each in waiting):
+        # One of them may be the other text's, whose request has not ended yet.
+        return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
     if unclaimed:
-        oldest = min(unclaimed, key=lambda message: message.created_at)
+        likest = min(unclaimed, key=lambda each: (each.body != text.body, each.created_at or now))
+        status = taken_by_twilio(likest.status)
         conn.execute(
-            ADOPT, {"text_id": text_id, "as": oldest.sid, "to": taken_by_twilio(oldest.status).value, "at": now}
+            ADOPT, {"text_id": text.id, "as": likest.sid, "to": status.value, "code": likest.error_code, "at": now}
         )
         finish(conn, job, now=now)
+        wake(conn, CHANGE)
         return "it was sent"
     if not is_certain:
-        later(conn, job, due=now + FIRST_LOOK)
-        return "not in the list yet"
-    conn.execute(PUT_BACK, {"text_id": text_id, "at": now})
+        return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
+    conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
     later(conn, job, due=now)
+    wake(conn, CHANGE)
     return "it was not sent, and is queued again"
 
 
-def look_again(
-    conn: Connection, job: Claimed, text_id: str, *, now: datetime, due: datetime, give_up: datetime
-) -> None:
-    if now >= give_up:
-        log.error("doubt_given_up", text=text_id)
-        conn.execute(GIVE_UP, {"text_id": text_id, "at": now})
-        finish(conn, job, now=now)
-    else:
+def is_leaving(other: AnyRow, text: AnyRow) -> bool:
+    """Whether another text with the same words is on the wire just now."""
+    return other.id != text.id and other.status == Status.SENDING.value and is_same_body(other.body, text.body)
+
+
+def twilio_was_away(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime) -> None:
+    """Look again later. What Twilio does not list soon after it was away may still be on its way into the list."""
+    conn.execute(AWAY, {"text_id": text.id, "at": now})
+    look_again(conn, job, text, now=now, due=now + backoff(job.attempts))
+
+
+def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, due: datetime) -> str:
+    began = text.sending_at or text.status_at
+    if now - began < GIVE_UP_AFTER:
         later(conn, job, due=due)
+        return "not in the list yet"
+    log.error("doubt_given_up", text=text.id, age=(now - began).total_seconds())
+    conn.execute(GIVE_UP, {"text_id": text.id, "at": now})
+    finish(conn, job, now=now)
+    wake(conn, CHANGE)
+    return "given up"
 
 
 _in_doubt = (texts.c.id == bindparam("text_id"), texts.c.status == Status.UNKNOWN.value)
 KNOWN = select(texts.c.sid).where(texts.c.sid.in_(bindparam("sids", expanding=True)))
+WITHOUT_SID = (
+    select(texts.c.id, texts.c.status, texts.c.body)
+    .join(conversations, conversations.c.id == texts.c.conversation_id)
+    .where(
+        conversations.c.line == bindparam("of_line"),
+        conversations.c.phone == bindparam("to_phone"),
+        texts.c.is_inbound.is_(False),
+        texts.c.sid.is_(None),
+        texts.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
+    )
+    .order_by(texts.c.id)
+    .with_for_update(of=texts)
+)
 ADOPT = (
     update(texts)
     .where(*_in_doubt)
-    .values(sid=bindparam("as"), status=bindparam("to"), status_at=bindparam("at", type_=UtcTime), why=None)
+    .values(
+        sid=bindparam("as"),
+        adopted_at=bindparam("at", type_=UtcTime),
+        status=bindparam("to"),
+        status_at=bindparam("at", type_=UtcTime),
+        error_code=bindparam("code"),
+        why=None,
+    )
 )
+AWAY = update(texts).where(*_in_doubt).values(twilio_away_at=bindparam("at", type_=UtcTime))
 PUT_BACK = (
     update(texts)
     .where(*_in_doubt)
@@ -94,12 +139,9 @@ PUT_BACK = (
         why="Twilio's list does not have it, so it was never sent.",
     )
 )
+GAVE_UP = "Twilio could not say for ten hours whether it has the text; it was not sent again."
 GIVE_UP = (
     update(texts)
     .where(*_in_doubt)
-    .values(
-        status=Status.FAILED.value,
-        status_at=bindparam("at", type_=UtcTime),
-        why="Twilio could not be asked for ten hours whether it has the text; it was not sent again.",
-    )
+    .values(status=Status.FAILED.value, status_at=bindparam("at", type_=UtcTime), why=GAVE_UP)
 )

@@ -27,6 +27,9 @@ from replyline.work.worker import backoff
 
 log = get_log(__name__)
 
+# A request that has not begun by then is not made: others may think it has ended, and look for what it left.
+STALE_AFTER = timedelta(seconds=10)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
@@ -52,15 +55,18 @@ class Send:
         self._status_url = status_url
 
     async def __call__(self, job: Claimed) -> None:
-        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=self._clock.now()))
+        began = self._clock.now()
+        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=began))
         if isinstance(claimed, LostLease):
             raise claimed
         if isinstance(claimed, Doubt):
             await reconcile.find_out(job, claimed.text, self._db, self._clock, self._twilio)
         elif isinstance(claimed, Leave):
-            await self._db.gather(record, await self._send(job, claimed.text))
+            await self._db.gather(record, await self._send(job, claimed.text, began))
 
-    async def _send(self, job: Claimed, text: AnyRow) -> Sent:
+    async def _send(self, job: Claimed, text: AnyRow, began: datetime) -> Sent:
+        if self._clock.now() - began > STALE_AFTER:
+            return self._back(job, text, "The process stood still between the claim and the request.", began)
         try:
             message = await self._twilio.create(self._outgoing(text))
         except Throttled as error:
@@ -118,10 +124,12 @@ class Send:
 def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     """Write down what Twilio said. A status report that came first is not undone.
 
-    What Twilio has is a fact, lease or no lease; only the work row needs the lease.
+    What Twilio has is a fact, lease or no lease. Everything else needs the lease: whoever has it may be sending.
     """
     still = held(conn, [each.job for each in results])
-    conn.execute(RECORD, [recorded(each) for each in sorted(results, key=lambda each: each.text.id)])
+    facts = [each for each in results if each.sid is not None or (each.job.kind, each.job.key) in still]
+    if facts:
+        conn.execute(RECORD, [recorded(each) for each in sorted(facts, key=lambda each: each.text.id)])
     for each in results:
         if each.error_code == consent.HELD_BY_TWILIO:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)

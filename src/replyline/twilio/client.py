@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -22,6 +22,7 @@ from replyline.errors import ReplylineError
 # Longer than Twilio ever takes, much shorter than a lease: a request still open when its lease ends could be repeated.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 CONNECTIONS = 200
+PAGE, MOST_PAGES = 100, 10  # of a list: Twilio would give up to 1,000 a page, and most looks need the newest few
 REAL = "https://api.twilio.com"
 
 
@@ -71,19 +72,38 @@ class Message:
     sid: str
     status: str
     body: str
-    sender: str | None
+    sender: str | None  # none until a messaging service has chosen
     to: str
-    created_at: datetime
-    direction: str
+    created_at: datetime | None
+    direction: str  # inbound, outbound-api, outbound-call or outbound-reply
     error_code: int | None
     segments: int
+    messaging_service_sid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """What a list of Twilio's has since some moment, the newest first."""
+
+    messages: list[Message]
+    is_whole: bool  # false when there is more than we read
 
 
 class TwilioClient:
     """One account's REST API. Make it inside a running event loop, and close it."""
 
-    def __init__(self, *, account_sid: str, username: str, password: str, url: str = REAL) -> None:
+    def __init__(
+        self,
+        *,
+        account_sid: str,
+        username: str,
+        password: str,
+        url: str = REAL,
+        page: int = PAGE,
+        most_pages: int = MOST_PAGES,
+    ) -> None:
         self._wire = Wire(url)
+        self._page, self._most_pages = page, most_pages
         self._client = Client(username, password, account_sid, http_client=self._wire)
         self._messages = self._client.api.v2010.accounts(account_sid).messages
 
@@ -113,19 +133,36 @@ class TwilioClient:
             raise InDoubt("Twilio's answer could not be read.") from error
         return as_message(made)
 
-    async def sent_to(self, to: str, *, since: datetime, at_most: int = 200) -> list[Message]:
-        """What this account has made for a number since then, of the newest. Raises a `SendError` when Twilio is away.
+    async def sent_to(self, to: str, *, since: datetime) -> Listed:
+        """What this account has made for a number since then. Raises a `SendError` when Twilio is away.
 
         The list's own filter goes by the date a message was sent, which one that waits in Twilio's queue does not
         have yet; so we ask by number alone and go by the date it was made.
         """
-        return [message async for message in self._list(to=to, limit=at_most) if message.created_at >= since]
+        return await self._newest(since, to=to)
 
-    async def _list(self, **filters: Any) -> AsyncIterator[Message]:
+    async def _newest(self, since: datetime, **filters: Any) -> Listed:
+        """Follow the pages, which begin with the newest, until one is older than that or there have been enough."""
+        messages: list[Message] = []
+        pages = 0
+        async for page in self._pages(**filters):
+            if pages == self._most_pages:
+                return Listed(messages=messages, is_whole=False)
+            young = [each for each in page if each.created_at is None or each.created_at >= since]
+            if page and not young:
+                break
+            messages += young
+            pages += 1
+        return Listed(messages=messages, is_whole=True)
+
+    async def _pages(self, **filters: Any) -> AsyncIterator[list[Message]]:
         try:
-            for found in await self._messages.list_async(page_size=100, **filters):
-                yield as_message(found)
-        except (TwilioRestException, TimeoutError, aiohttp.ClientError, OSError) as error:
+            page = await self._messages.page_async(page_size=self._page, **filters)
+            while page is not None:
+                yield [as_message(found) for found in page]
+                page = await page.next_page_async()
+        except (TwilioException, TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+            # Not reached, a no, or an answer that is not Twilio's, such as a proxy's page.
             raise InDoubt(f"Twilio's list could not be read: {type(error).__name__}.") from error
 
     async def close(self) -> None:
@@ -162,7 +199,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         ) as response:
             if response.status == 429:
                 raise Throttled("Twilio asked us to slow down (429).", retry_after=seconds_of(response.headers))
-            if response.status >= 500:
+            if response.status >= 500 or response.status == 408:
                 raise InDoubt(f"Twilio answered {response.status}, which does not say whether the text was taken.")
             return Response(response.status, await response.text(), response.headers)
 
@@ -193,15 +230,15 @@ def seconds_of(headers: Mapping[str, str]) -> float | None:
 
 
 def as_message(made: Any) -> Message:
-    created = made.date_created
     return Message(
         sid=made.sid,
         status=str(getattr(made.status, "value", made.status)),
         body=made.body or "",
         sender=made.from_,
         to=made.to,
-        created_at=created.astimezone(UTC) if created else datetime.now(UTC),
+        created_at=made.date_created.astimezone(UTC) if made.date_created else None,
         direction=str(getattr(made.direction, "value", made.direction)),
         error_code=made.error_code,
         segments=int(made.num_segments or 0),
+        messaging_service_sid=made.messaging_service_sid,
     )

@@ -1,0 +1,56 @@
+"""The road out: texts are queued, a worker sends them, and a simulated Twilio delivers."""
+
+from sqlalchemy import select
+
+from replyline.db.tables import texts
+from replyline.inbound.delivery_report import DeliveryReport, report
+from replyline.outbound.queue import KIND
+from replyline.outbound.say import say
+from replyline.outbound.send import Send
+from replyline.rules.facts import Purpose
+from replyline.rules.rulebook import read_rulebook
+from replyline.work.worker import Pool, Worker
+from tests.support.cast import ANA, CLEO, GYM_NUMBER
+
+
+class Post:
+    """A queue, a worker that sends, and a simulated Twilio that delivers."""
+
+    def __init__(self, db, clock, twilio, client, line):
+        self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
+        self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
+        self._send = Send(
+            db=db, clock=clock, line=line, book=read_rulebook(), twilio=client, status_url="http://127.0.0.1:9/status"
+        )
+
+    def say(self, body="See you at six.", *, to=ANA, **given):
+        queued = {"line": "gym", "our_address": GYM_NUMBER, "purpose": Purpose.TRANSACTIONAL, "now": self.clock.now()}
+        return self.db.run_blocking(say, **queued | {"phone": to, "body": body} | given)
+
+    async def work(self, seconds=0.0):
+        self.clock.advance(seconds=seconds)
+        await Worker(self.db, self.clock, [Pool(kinds={KIND: self._send}, at_once=50)]).work_until_idle()
+
+    def screen(self, phone=ANA):
+        return self._phones[phone].screen
+
+    def row(self, text_id):
+        return self.db.run_blocking(lambda conn: conn.execute(select(texts).where(texts.c.id == text_id)).one())
+
+    def status(self, text_id):
+        return self.row(text_id).status
+
+    def report(self, status, *, text_id=None, sid, error_code=None):
+        """Twilio's callback: about this message, with our id in its URL."""
+        each = DeliveryReport(
+            sid=sid,
+            text_id=text_id,
+            status=status,
+            error_code=error_code,
+            fields={},
+            received_at=self.clock.now(),
+        )
+        return self.db.run_blocking(report, [each])
+
+    def rows(self, table):
+        return self.db.run_blocking(lambda conn: conn.execute(select(table)).all())

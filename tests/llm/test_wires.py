@@ -90,6 +90,16 @@ async def test_calls_made_at_once_are_answered_in_one_request(server: OpenAIServ
 
 
 @BOTH
+async def test_half_an_emoji_at_the_end_of_an_answer_stops_nothing(server: OpenAIServer, model_name: str) -> None:
+    server.brain = lambda asked: Reply(text="See you \ud83d", finish="length")
+    model = built(server, model_name)
+    answer = await ask(model, instructions="Be kind.", turns=[HELLO])
+    assert answer.text == "See you \ufffd"
+    server.brain = lambda asked: Reply(text="Good.")
+    assert await say(model, HELLO, Answered(message=answer.message), Check(text="Too long.")) == "Good."
+
+
+@BOTH
 async def test_a_picture_reaches_a_model_that_sees(server: OpenAIServer, model_name: str) -> None:
     server.brain = lambda asked: Reply(text="A cat!")
     await say(built(server, model_name), Texts(texts=("What is this?",), pictures=(PNG,)), sees_pictures=True)

@@ -1,3 +1,4 @@
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,6 +73,10 @@ def broken(_facts, _now):
     raise KeyError("+14155550123")
 
 
+def exiting(_facts, _now):
+    sys.exit(1)
+
+
 def forgetful(_facts, _now):
     return None
 
@@ -80,7 +85,7 @@ def zoneless(_facts, _now):
     return Wait(until=datetime(2026, 3, 3), why="tomorrow")
 
 
-@pytest.mark.parametrize("rule", [broken, forgetful, zoneless])
+@pytest.mark.parametrize("rule", [broken, exiting, forgetful, zoneless])
 def test_a_rule_that_breaks_refuses(rule):
     verdict = judge(facts(), NOW, [rule]).verdict
     assert isinstance(verdict, Refuse)

@@ -18,7 +18,9 @@ from pydantic_ai.messages import (
     UserContent,
     UserPromptPart,
 )
+from pydantic_core import PydanticSerializationError
 
+from replyline.characters import storable_json
 from replyline.llm.prompt import (
     Answer,
     Answered,
@@ -103,6 +105,7 @@ def as_user_prompt(content: list[str], pictures: list[BinaryContent]) -> list[Mo
 
 
 def as_answer(response: ModelResponse) -> Answer:
+    response, message = storable_response(response)
     calls = tuple(
         ToolCall(id=call.tool_call_id, name=call.tool_name, arguments=call.args_as_json_str())
         for call in response.tool_calls
@@ -113,8 +116,20 @@ def as_answer(response: ModelResponse) -> Answer:
         calls=calls,
         finish=finish,
         usage=usage_of(response),
-        message=RESPONSE.dump_json(response).decode(),
+        message=message,
     )
+
+
+def storable_response(response: ModelResponse) -> tuple[ModelResponse, str]:
+    """The response and its JSON, without characters that cannot be stored or sent: an answer may end within an emoji."""
+    try:
+        message = RESPONSE.dump_json(response).decode()
+    except PydanticSerializationError:
+        message = ""
+    if message and "\\u0000" not in message:
+        return response, message
+    response = RESPONSE.validate_python(storable_json(RESPONSE.dump_python(response)))
+    return response, RESPONSE.dump_json(response).decode()
 
 
 def usage_of(response: ModelResponse) -> Usage:

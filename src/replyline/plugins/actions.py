@@ -1,18 +1,20 @@
 """A typed Python function with a docstring becomes something the model may call."""
 
-import asyncio
 import inspect
 import json
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from replyline.characters import storable_json
 from replyline.errors import ReplylineError
+from replyline.plugins.calling import call, call_within
 from replyline.plugins.context import ActionContext
 from replyline.plugins.endings import AskAgain
 
@@ -39,17 +41,15 @@ class Action:
         """Run it with the model's JSON arguments. Raises an `Ending`, or whatever the function raises."""
         values = self.read(arguments, ctx.line.timezone)
         given = {"ctx": ctx} | values if self.takes_context else values
-        async with asyncio.timeout(self.time_limit):
-            if inspect.iscoroutinefunction(self.function):
-                result = await cast(Awaitable[Any], self.function(**given))
-            else:
-                result = await asyncio.to_thread(self.function, **given)
-        return as_text(result)
+        return await call_within(self.time_limit, partial(self._result, given))
+
+    async def _result(self, given: dict[str, Any]) -> str:
+        return as_text(await call(self.function, given))
 
     def read(self, arguments: str, timezone: str) -> dict[str, Any]:
         """The arguments as Python values; times without an offset are the line's local time. Raises `AskAgain`."""
         try:
-            parsed = self.arguments.model_validate_json(arguments or "{}")
+            parsed = self.arguments.model_validate_json(with_storable_words(arguments or "{}"))
         except ValidationError as error:
             raise AskAgain(complaint(error)) from None
         return {name: in_zone(getattr(parsed, name), timezone) for name in type(parsed).model_fields}
@@ -95,15 +95,29 @@ def schema_of(arguments: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
+def with_storable_words(arguments: str) -> str:
+    """JSON without the escapes of characters that no database takes; what is no JSON stays, to be complained about."""
+    if "\\u" not in arguments:
+        return arguments
+    try:
+        return json.dumps(storable_json(json.loads(arguments)))
+    except (ValueError, RecursionError):
+        return arguments
+
+
 def in_zone(value: Any, timezone: str) -> Any:
     """A local time gets its zone. A time the clocks skip is refused: on that day it does not exist."""
     if not isinstance(value, datetime):
         return value
     zone = ZoneInfo(timezone)
-    if value.tzinfo is not None:
-        return value.astimezone(zone)
-    local = value.replace(tzinfo=zone)
-    if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != value:
+    try:
+        if value.tzinfo is not None:
+            return value.astimezone(zone)
+        local = value.replace(tzinfo=zone)
+        exists = local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == value
+    except OverflowError:  # the first or the last day that Python knows, in another zone
+        raise AskAgain(f"{value:%d %B %Y} is too far away. Ask for another day.") from None
+    if not exists:
         raise AskAgain(
             f"{value:%H:%M} does not exist on {value:%d %B %Y}: the clocks go forward. Ask for another time."
         )

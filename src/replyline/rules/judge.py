@@ -54,7 +54,7 @@ def ask(rule: Rule, facts: Facts, now: datetime) -> Verdict:
     name = name_of(rule)
     try:
         verdict: object = rule(facts, now)
-    except Exception as error:
+    except BaseException as error:  # a rule that exits must not take the process with it
         return Refuse(why=f"the rule {name} failed: {type(error).__name__}", rule=name)
     match verdict:
         case Refuse(rule=""):

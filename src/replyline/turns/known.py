@@ -4,14 +4,18 @@ import asyncio
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from replyline.characters import storable_json
 from replyline.clock import Clock
 from replyline.conversations import pictures
 from replyline.db import Db
 from replyline.llm.prompt import Picture
+from replyline.plugins.calling import call_within
 from replyline.plugins.context import Contact, ContextRequest
+from replyline.plugins.hooks import ContextFunction
 from replyline.plugins.line import Line
 from replyline.turns.states import Begun
 
@@ -32,10 +36,14 @@ async def record_of(turn: Begun, line: Line, db: Db, clock: Clock) -> dict[str, 
         "name": turn.contact_name,
     }
     for function in line.contexts:
-        added = function(request)
-        record |= await added if inspect.isawaitable(added) else added
-    plain: dict[str, Any] = json.loads(json.dumps(record, default=str))
+        record |= await call_within(None, partial(added_by, function, request))
+    plain: dict[str, Any] = storable_json(json.loads(json.dumps(record, default=str)))
     return plain
+
+
+async def added_by(function: ContextFunction, request: ContextRequest) -> Mapping[str, Any]:
+    added = function(request)
+    return await added if inspect.isawaitable(added) else added
 
 
 async def pictures_of(turn: Begun, db: Db, folder: Path, seen: Seen) -> Seen:

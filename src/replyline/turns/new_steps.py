@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
+from replyline.characters import storable
 from replyline.db import new_id
-from replyline.llm.prompt import Answer, ToolCall
+from replyline.llm.prompt import Answer, ToolCall, Usage
 from replyline.turns.progress import MOST_CALLS, keep
 from replyline.turns.states import Begun, Step, StepKind, StepState
+
+MOST_COUNTED = 2**31 - 1  # of a four-byte integer
 
 
 def answered(turn: Begun, answer: Answer, started_at: datetime, now: datetime) -> Step:
@@ -19,13 +23,22 @@ def answered(turn: Begun, answer: Answer, started_at: datetime, now: datetime) -
         position=position,
         kind=StepKind.MODEL,
         key=f"model:{position}",
-        name=answer.usage.model[:100],
+        name=storable(answer.usage.model)[:100],
         state=StepState.ENDED,
         output=keep(answer),
         started_at=started_at,
         ended_at=now,
-        usage=asdict(answer.usage) | {"model": answer.usage.model[:100]},
+        usage=counted(answer.usage),
     )
+
+
+def counted(usage: Usage) -> dict[str, Any]:
+    """What an answer used up, within what the columns hold: a server that counts wrongly must not stop the turn."""
+    counts = asdict(usage)
+    for name, count in counts.items():
+        if isinstance(count, int):
+            counts[name] = min(max(count, 0), MOST_COUNTED)
+    return counts | {"model": storable(usage.model)[:100]}
 
 
 def started(answer: Step, calls: Sequence[ToolCall], now: datetime) -> list[Step]:
@@ -40,11 +53,11 @@ def action(answer: Step, n: int, call: ToolCall, now: datetime) -> Step:
         turn_id=answer.turn_id,
         position=answer.position + 1 + n,
         kind=StepKind.ACTION,
-        # Some servers repeat their call ids in each answer, hence the answer's position.
-        key=f"{answer.position}:{call.id}"[:200],
-        name=call.name[:100],
+        # By its place: servers repeat their call ids, even within one answer, or give none.
+        key=f"{answer.position}:{n}",
+        name=storable(call.name)[:100],
         state=StepState.ENDED if is_too_many else StepState.STARTED,
-        input=call.arguments,
+        input=storable(call.arguments),
         output="error: too many calls at once." if is_too_many else None,
         started_at=now,
         ended_at=now if is_too_many else None,

@@ -4,12 +4,15 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
+from replyline.characters import storable
 from replyline.llm.prompt import Answer, ToolCall
 from replyline.turns.states import Draft, Step, StepKind, StepState
 from replyline.turns.text_triggers import find_triggers, match_action
 
 MOST_ANSWERS = 6  # of the model in one turn
 MOST_CALLS = 5  # of actions in one answer
+# Five times the longest text: what comes after cannot be sent, and looking for markdown in a book takes seconds.
+LONGEST_DRAFT = 8_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +83,7 @@ def keep(answer: Answer) -> str:
     """A model's answer as its step stores it."""
     return json.dumps(
         {
-            "text": answer.text,
+            "text": storable(answer.text[:LONGEST_DRAFT]),
             "calls": [asdict(call) for call in answer.calls],
             "finish": answer.finish,
             "message": answer.message,

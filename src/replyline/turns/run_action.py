@@ -3,15 +3,18 @@
 import traceback
 from dataclasses import dataclass
 
+from replyline.characters import storable
 from replyline.clock import Clock
 from replyline.db import Db
 from replyline.log import get_log
 from replyline.plugins.context import ActionContext, Contact
-from replyline.plugins.endings import AskAgain, GiveUp, Pause
+from replyline.plugins.endings import AskAgain, Ending, GiveUp, Pause
 from replyline.plugins.line import Line
 from replyline.turns.states import Begun, Step, StepState
 
 log = get_log(__name__)
+
+LONGEST_OUTPUT = 20_000  # characters of what an action returns; a model reads all of it at every further answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,13 +33,13 @@ async def run_action(step: Step, turn: Begun, line: Line, db: Db, clock: Clock) 
         known = ", ".join(line.actions) or "none"
         return Ended(state=StepState.ENDED, output=f"error: there is no action named {step.name}; there are: {known}.")
     try:
-        output = await action.call(context_of(step, turn, line, db, clock), step.input or "{}")
+        output = shortened(storable(await action.call(context_of(step, turn, line, db, clock), step.input or "{}")))
     except AskAgain as ending:
-        return Ended(state=StepState.ENDED, output=f"error: {ending}")
+        return Ended(state=StepState.ENDED, output=f"error: {words_of(ending)}")
     except GiveUp as ending:
-        return Ended(state=StepState.ENDED, output=f"error: this cannot be done; tell the person: {ending}")
+        return Ended(state=StepState.ENDED, output=f"error: this cannot be done; tell the person: {words_of(ending)}")
     except Pause as ending:
-        return Ended(state=StepState.PAUSED, output=str(ending))
+        return Ended(state=StepState.PAUSED, output=words_of(ending))
     except TimeoutError:
         log.error("action_too_slow", turn=turn.id, action=step.name, seconds=action.time_limit)
         return Ended(
@@ -49,9 +52,20 @@ async def run_action(step: Step, turn: Begun, line: Line, db: Db, clock: Clock) 
         return Ended(
             state=StepState.ENDED,
             output="error: it failed. Say so, and that somebody will get back to them.",
-            error="".join(traceback.format_exception(error)),
+            error=shortened(storable("".join(traceback.format_exception(error)))),
         )
     return Ended(state=StepState.ENDED, output=output)
+
+
+def words_of(ending: Ending) -> str:
+    return shortened(storable(str(ending)))
+
+
+def shortened(text: str) -> str:
+    """What is far too long for a model to read is cut, and says so."""
+    if len(text) <= LONGEST_OUTPUT:
+        return text
+    return f"{text[:LONGEST_OUTPUT]}... (cut here: {len(text)} characters in all)"
 
 
 def context_of(step: Step, turn: Begun, line: Line, db: Db, clock: Clock) -> ActionContext:

@@ -14,6 +14,7 @@ from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
 from replyline.llm.prompt import Tool
 from replyline.log import get_log
+from replyline.plugins.calling import leave
 from replyline.plugins.line import Line
 from replyline.turns import new_steps, progress, record
 from replyline.turns.begin import begin
@@ -72,7 +73,7 @@ class TakeTurn:
                     await self._db.run(record.hold, job, turn, self._line, self._clock.now())
             await self._until(turn.deadline_at, working)
             await stop(working)
-            if not working.cancelled():
+            if working.done() and not working.cancelled():
                 working.result()  # it ended before the deadline, one way or another
             else:
                 log.error("turn_too_slow", turn=turn.id, seconds=self._line.deadline)
@@ -246,6 +247,8 @@ def grown(turn: Begun, add: Sequence[Step], end: Sequence[Step] = ()) -> Begun:
 
 
 async def stop(working: asyncio.Future[None]) -> None:
-    """Cancel the work if it goes on, and see it end. What it was just committing stays committed."""
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    """Cancel the work if it goes on, and see it end. What it was just committing stays committed.
+
+    A line's code that will not be cancelled is left behind: without the lease it can write nothing down.
+    """
+    await leave(working)

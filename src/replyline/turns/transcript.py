@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from replyline.llm.prompt import Answered, Check, Picture, PromptPart, Record, Result, Said, Texts
+from replyline.llm.prompt import Answered, Check, Picture, PromptPart, Record, Result, Said, Texts, ToolCall
 from replyline.plugins.line import Line
 from replyline.turns.progress import draft_of
 from replyline.turns.states import Begun, Earlier, Input, Step, StepKind
@@ -85,16 +85,16 @@ def texts_of(inputs: Sequence[Input], pictures: Mapping[str, Sequence[Picture]])
 def steps_as_parts(
     steps: Sequence[Step], joined: Mapping[str, Input], pictures: Mapping[str, Sequence[Picture]]
 ) -> Iterator[PromptPart]:
-    has_tool_calls = False
+    calls: Iterator[ToolCall] = iter(())
     for step in steps:
         if step.kind is StepKind.MODEL:
             draft = draft_of(step)
-            has_tool_calls = bool(draft.calls)
+            calls = iter(draft.calls)
             yield Answered(message=draft.message)
         elif step.kind is StepKind.ACTION:
             output = step.output or ""
-            if has_tool_calls:
-                yield Result(call_id=step.key.rsplit(":", 1)[-1], name=step.name, output=output)
+            if call := next(calls, None):  # what an answer asked for follows it in the same order
+                yield Result(call_id=call.id, name=call.name, output=output)
             else:  # it was asked for in the text, so there is no call that a result could belong to
                 yield Check(text=f"Result of {step.name}: {output}")
         elif step.kind is StepKind.CHECK:

@@ -12,6 +12,7 @@ from replyline.work import (
     Arm,
     Claimed,
     LostLease,
+    Opening,
     arm,
     arm_many,
     claim,
@@ -21,7 +22,9 @@ from replyline.work import (
     held,
     later,
     next_due,
+    put_back,
     renew,
+    take,
 )
 
 SECOND = timedelta(seconds=1)
@@ -291,22 +294,84 @@ async def test_a_claim_does_not_read_through_a_backlog(db, clock):
     plan = await db.run(plan_of_claim, now)
     assert "SCAN work" not in plan
     assert "Seq Scan" not in plan
-    assert "ix_work_kind_priority_due" in plan
+    assert "ix_work_kind_lane_priority_due" in plan
 
 
 def plan_of_claim(conn: Connection, now) -> str:
-    from replyline.work.queue import by_kind, due_rows
-
     if conn.dialect.name == "postgresql":
         conn.execute(text("ANALYZE work"))
     seen = []
     from sqlalchemy import event
 
     def note(conn, cursor, statement, parameters, context, many):
-        explain = "EXPLAIN " if conn.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
-        seen.extend(conn.connection.dbapi_connection.execute(explain + statement, parameters).fetchall())
+        if "work" in statement:
+            explain = "EXPLAIN " if conn.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+            seen.extend(conn.connection.dbapi_connection.execute(explain + statement, parameters).fetchall())
 
     event.listen(conn, "before_cursor_execute", note)
-    conn.execute(due_rows(2), by_kind(["turn", "send"]) | {"now": now, "limit": 10}).all()
+    assert len(claim(conn, owner="one", kinds=["turn", "send"], limit=10, now=now)) == 10
     event.remove(conn, "before_cursor_execute", note)
     return "\n".join(str(row) for row in seen)
+
+
+class LetIn:
+    """A gate that lets so many of each lane in, and none of the others before a time."""
+
+    def __init__(self, closed_until, **rooms):
+        self.closed_until, self.rooms = closed_until, rooms
+
+    def open(self, conn, places, now):
+        self.openings = {
+            place: Opening(room=room)
+            if (room := self.rooms.get(place.lane, 0))
+            else Opening(room=0, at=self.closed_until)
+            for place in places
+        }
+        return self
+
+    def begin(self, conn, jobs):
+        put_back(conn, [job for job in jobs if job.key.endswith("unwanted")])
+        return [job for job in jobs if not job.key.endswith("unwanted")]
+
+
+async def take_through(table, gate, limit=10):
+    now = table.clock.now()
+    return await table.db.run(take, owner="one", kinds=["turn"], limit=limit, now=now, gates={"turn": gate})
+
+
+async def test_lanes_of_equal_urgency_share_a_claim(table, clock):
+    for n in range(10):
+        await table.arm(f"a{n}", lane="a")
+    await table.arm("b", lane="b", after=-SECOND)
+    await table.arm("urgent", lane="a", priority=1)
+    assert set(keys(await table.claim(limit=4))) == {"urgent", "a0", "a1", "b"}
+
+
+async def test_a_claim_takes_from_each_lane_no_more_than_its_gate_lets_in(table):
+    for n in range(5):
+        await table.arm(f"a{n}", lane="a", after=n * SECOND / 1000 - SECOND)
+        await table.arm(f"b{n}", lane="b")
+    taken = await take_through(table, LetIn(None, a=2))
+    assert keys(taken.jobs) == ["a0", "a1"]
+    assert {row.key for row in await table.rows() if row.owner} == {"a0", "a1"}
+
+
+async def test_a_closed_lane_is_looked_at_again_when_it_opens(table, clock):
+    await table.arm("ana", lane="a")
+    opens = clock.now() + 7 * SECOND
+    taken = await take_through(table, LetIn(opens))
+    assert (taken.jobs, taken.count, taken.due) == ([], 0, opens)
+    await table.arm("bruno", lane="b", after=3 * SECOND)
+    assert (await take_through(table, LetIn(opens))).due == clock.now() + 3 * SECOND
+
+
+async def test_what_a_gate_puts_back_stands_where_it_stood_and_has_not_cost_an_attempt(table, clock):
+    await table.arm("first, unwanted")
+    clock.advance(seconds=1)
+    await table.arm("second")
+    taken = await take_through(table, LetIn(None, **{"": 9}))
+    assert (keys(taken.jobs), taken.count) == (["second"], 2)
+    clock.advance(seconds=1)
+    await table.arm("third")
+    again = await table.claim()
+    assert [(job.key, job.attempts) for job in again] == [("first, unwanted", 1), ("third", 1)]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 from replyline.clock import SystemClock
@@ -315,3 +316,22 @@ async def gone(url):
         yield
     finally:
         await asyncio.to_thread(leaving.__exit__, None, None, None)
+
+
+async def test_a_gate_that_breaks_does_not_hold_up_what_it_guards(desk):
+    class Broken:
+        def open(self, conn, places, now):
+            raise ValueError("a gate's own fault")
+
+        async def __call__(self, job):
+            await desk.do(job)
+
+    def time_passes_until_it_is_done():
+        desk.clock.advance(seconds=1)
+        return desk.done == ["ana"]
+
+    await desk.arm("ana")
+    with structlog.testing.capture_logs() as logs:
+        await running(desk.worker(Broken()))
+        await desk.until(time_passes_until_it_is_done)
+    assert "claim_failed" in {entry["event"] for entry in logs}

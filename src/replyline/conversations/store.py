@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -13,7 +13,7 @@ from replyline.conversations.delivery import Status
 from replyline.conversations.text import InboundText
 from replyline.db import new_id
 from replyline.db.columns import UtcTime, from_micros, micros
-from replyline.db.sets import SetStatement
+from replyline.db.sets import SetStatement, among, tuples
 from replyline.db.tables import contacts, conversations, media, opt_outs, texts
 
 # A conversation is one phone and one address of ours, on one line.
@@ -70,7 +70,7 @@ def start(conn: Connection, keys: Sequence[Key], now: datetime) -> None:
         if_new(conn, contacts),
         [{"id": new_id("con"), "line": line, "phone": phone, "created_at": now} for line, phone in people],
     )
-    rows = conn.execute(FIND_CONTACTS, {"people": people}).all()
+    rows = conn.execute(FIND_CONTACTS, tuples("people", people)).all()
     contact_ids = {(r.line, r.phone): r.id for r in rows}
     conn.execute(
         if_new(conn, conversations),
@@ -192,7 +192,7 @@ ADD_INBOUND = SetStatement(
 )
 RECEIVED = Status.RECEIVED.value
 FIND_CONTACTS = select(contacts.c.id, contacts.c.line, contacts.c.phone).where(
-    tuple_(contacts.c.line, contacts.c.phone).in_(bindparam("people", expanding=True))
+    among("people", contacts.c.line, contacts.c.phone)
 )
 MARK_HANDLED = (
     update(texts)

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection
+from sqlalchemy import JSON, Column, ColumnElement, Connection, and_, bindparam, tuple_
 from sqlalchemy.dialects import postgresql
 
 from replyline.db.sqlite import raw
@@ -58,6 +58,21 @@ class SetStatement:
     def _sqlite(self, how_many: int) -> str:
         row = f"({','.join('?' * len(self._names))})"
         return self._sql.format(rows=f"VALUES {','.join([row] * how_many)}", value="?")
+
+
+def among(name: str, *columns: Column[Any]) -> ColumnElement[bool]:
+    """A condition: these columns together are one of the tuples that `tuples` gives under the same name.
+
+    SQLite looks for a tuple by reading the whole table, so each column is looked for by itself too.
+    """
+    each = [column.in_(bindparam(f"{name}_{n}", expanding=True)) for n, column in enumerate(columns)]
+    return and_(*each, tuple_(*columns).in_(bindparam(name, expanding=True)))
+
+
+def tuples(name: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+    """The parameters of an `among` of the same name."""
+    each = {f"{name}_{n}": list(dict.fromkeys(values)) for n, values in enumerate(zip(*rows, strict=True))}
+    return {name: rows, **each}
 
 
 def in_parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:

@@ -6,6 +6,7 @@ Ids are ours (`db.ids`); times are `UtcTime`; money is whole micro-dollars; phon
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -202,7 +203,7 @@ work = Table(
     Column("token", BigInteger, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("owner", String(64)),
-    Index("ix_work_kind_priority_due", "kind", "priority", "due"),
+    Index("ix_work_kind_lane_priority_due", "kind", "lane", "priority", "due"),
 )
 
 opt_outs = Table(
@@ -233,7 +234,17 @@ consent_events = Table(
 senders = Table(
     "senders",
     metadata,
+    # A sender, several that share one rate (a 10DLC campaign, all MMS of an account), or a brand with its daily cap.
     Column("address", String(64), primary_key=True),
     # GCRA: the moment up to which this sender's rate is already spoken for.
     Column("spoken_for_until", UtcTime, nullable=False),
+    # Twilio asked us to slow down: this part of the rate was left then. It grows back with time.
+    Column("slowed_to", Float, nullable=False, server_default="1"),
+    Column("slowed_at", UtcTime),
+    # Nothing leaves before this, and why, for the operator.
+    Column("closed_until", UtcTime),
+    Column("why", Text),
+    # What was sent on this day, US Pacific, against a daily cap.
+    Column("day", String(10), nullable=False, server_default=""),
+    Column("sent_that_day", Integer, nullable=False, server_default="0"),
 )

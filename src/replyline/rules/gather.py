@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, select
 
 from replyline.conversations.delivery import Status
 from replyline.db.columns import AnyRow, UtcTime
+from replyline.db.sets import among, tuples
 from replyline.db.tables import contacts, conversations, opt_outs, texts
 from replyline.phone_numbers import country_of
 from replyline.plugins.line import Line
@@ -40,7 +41,7 @@ def marketing_sent(conn: Connection, rows: Collection[AnyRow], now: datetime) ->
     people = sorted({(row.line, row.phone) for row in rows if row.purpose == Purpose.MARKETING.value})
     sent: Sent = defaultdict(list)
     if people:
-        for row in conn.execute(ADVERTISED, {"people": people, "since": now - LONGEST_CAP}):
+        for row in conn.execute(ADVERTISED, tuples("people", people) | {"since": now - LONGEST_CAP}):
             sent[row.line, row.phone].append(row.sending_at)
     return sent
 
@@ -90,7 +91,7 @@ TO_JUDGE = (
 # What may have left counts; what we know never did does not.
 _may_have_left = [Status.SENDING, Status.UNKNOWN, Status.SENT, Status.DELIVERED, Status.UNDELIVERED]
 ADVERTISED = select(texts.c.line, texts.c.phone, texts.c.sending_at).where(
-    tuple_(texts.c.line, texts.c.phone).in_(bindparam("people", expanding=True)),
+    among("people", texts.c.line, texts.c.phone),
     texts.c.purpose == Purpose.MARKETING.value,
     texts.c.sending_at > bindparam("since", type_=UtcTime),
     texts.c.status.in_([status.value for status in _may_have_left]),

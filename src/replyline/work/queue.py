@@ -2,16 +2,18 @@
 
 Claiming pushes `due` past a lease and writes a fresh `token`. Whoever holds the newest token may finish or put off
 the row; a worker that lost its lease can change nothing. A crash just lets `due` come round again, and at once when a
-worker starts on the same machine.
+worker starts on the same machine. Rows stand in line by kind, lane and priority, so a lane that is closed for now costs
+one look, however long its line is.
 """
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import (
     BigInteger,
@@ -24,14 +26,13 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    tuple_,
     union_all,
     update,
 )
 
 from replyline.db import wake
 from replyline.db.columns import UtcTime, micros
-from replyline.db.sets import SetStatement
+from replyline.db.sets import SetStatement, among, tuples
 from replyline.db.tables import work
 from replyline.errors import ReplylineError
 from replyline.work.owner import is_dead
@@ -69,6 +70,9 @@ class Claimed:
     token: int
     attempts: int  # 1 the first time
     since: datetime
+    lane: str = ""
+    priority: int = 5
+    brought: object = field(default=None, compare=False, repr=False)  # what a gate found out in the claim
 
 
 def arm(
@@ -100,6 +104,50 @@ def arm_many(conn: Connection, arms: Sequence[Arm]) -> None:
         wake(conn, topic_of(kind))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where work stands in line: its kind, lane and priority, and when the first of it is due."""
+
+    kind: str
+    lane: str
+    priority: int
+    due: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """How much of a place may be taken now; none: look again at `at`."""
+
+    room: int
+    at: datetime | None = None
+
+
+class Opened(Protocol):
+    """What a gate says of the places it was asked about, in one claim."""
+
+    openings: Mapping[Place, Opening]
+
+    def begin(self, conn: Connection, jobs: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Settle, in the transaction of the claim, what need not be begun, and give the rest."""
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """Decides how much of each lane is claimed, and what becomes of it, in the transaction of the claim."""
+
+    def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> Opened:
+        """Look at the lanes of these places, in all of which something is due."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What a claim found."""
+
+    jobs: Sequence[Claimed]  # to be begun
+    count: int  # with those that a gate has settled
+    due: datetime | None  # when there may be more to take; none: nothing waits
+
+
 def claim(
     conn: Connection, *, owner: str, kinds: Sequence[str], limit: int, now: datetime, lease: timedelta = LEASE
 ) -> list[Claimed]:
@@ -107,27 +155,107 @@ def claim(
 
     Rows that another worker is just taking are passed over.
     """
-    found = conn.execute(due_rows(len(kinds)), by_kind(kinds) | {"now": now, "limit": limit}).all()
-    if not found:
-        return []
-    # Fresh, not counted up: a row that was finished and armed anew must not meet its old holder's token again.
-    token = int.from_bytes(os.urandom(8)) >> 1
-    taken = {"keys": [(r.kind, r.key) for r in found], "until": now + lease, "fresh": token, "by": owner}
-    conn.execute(TAKE, taken)
-    return [Claimed(kind=r.kind, key=r.key, token=token, attempts=r.attempts + 1, since=r.since) for r in found]
+    return list(take(conn, owner=owner, kinds=kinds, limit=limit, now=now, lease=lease).jobs)
+
+
+def take(
+    conn: Connection,
+    *,
+    owner: str,
+    kinds: Sequence[str],
+    limit: int,
+    now: datetime,
+    lease: timedelta = LEASE,
+    gates: Mapping[str, Gate] | None = None,
+) -> Taken:
+    """`claim`, through the gates of the kinds that have one; it says too when to look again."""
+    waiting = places(conn, kinds)
+    due = [place for place in waiting if place.due <= now]
+    opened = {
+        kind: gate.open(conn, of_kind, now)
+        for kind, gate in (gates or {}).items()
+        if (of_kind := [place for place in due if place.kind == kind])
+    }
+    openings = {place: opening for each in opened.values() for place, opening in each.openings.items()}
+    jobs = seize(conn, shares(due, openings, kinds, limit), owner=owner, limit=limit, now=now, lease=lease)
+    begun = [job for job in jobs if job.kind not in opened]
+    for kind, each in opened.items():
+        begun += each.begin(conn, [job for job in jobs if job.kind == kind])
+    again = [place.due for place in waiting if place.due > now]
+    again += [now if opening is None else opening.at or now for opening in map(openings.get, due)]
+    return Taken(jobs=begun, count=len(jobs), due=now if jobs else min(again, default=None))
 
 
 def next_due(conn: Connection, *, kinds: Sequence[str]) -> datetime | None:
     """When the next row of these kinds is due, or the lease of one that is held ends."""
-    due: datetime | None = conn.execute(soonest(len(kinds)), by_kind(kinds)).scalar()
-    return due
+    return min((place.due for place in places(conn, kinds)), default=None)
+
+
+def places(conn: Connection, kinds: Sequence[str]) -> list[Place]:
+    """Every place in which something waits or is held."""
+    return [
+        Place(kind=kind, lane=lane, priority=priority, due=due)
+        for kind in kinds
+        for lane, *dues in conn.execute(WAITING, {"kind": kind})
+        for priority, due in zip(PRIORITIES, dues, strict=True)
+        if due is not None
+    ]
+
+
+def shares(
+    due: Sequence[Place], openings: Mapping[Place, Opening], kinds: Sequence[str], limit: int
+) -> list[tuple[Place, int]]:
+    """How much to take where, in order of urgency. Lanes of equal urgency get even shares, so that none waits for another."""
+    open_now = [place for place in due if place not in openings or openings[place].room > 0]
+    lanes = Counter((place.priority, place.kind) for place in open_now)
+    shared = []
+    for place in sorted(open_now, key=lambda place: (place.priority, kinds.index(place.kind))):
+        share = -(-limit // lanes[place.priority, place.kind])
+        shared.append((place, min(share, openings[place].room) if place in openings else share))
+    return shared
+
+
+def seize(
+    conn: Connection,
+    wanted: Sequence[tuple[Place, int]],
+    *,
+    owner: str,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+) -> list[Claimed]:
+    """Take rows of these places, at most so many of each and `limit` of all, in this order."""
+    if not wanted:
+        return []
+    given: dict[str, object] = {"now": now, "limit": limit}
+    for n, (place, room) in enumerate(wanted):
+        given |= {f"kind_{n}": place.kind, f"lane_{n}": place.lane, f"priority_{n}": place.priority, f"room_{n}": room}
+    found = conn.execute(due_rows(len(wanted)), given).all()
+    if not found:
+        return []
+    # Fresh, not counted up: a row that was finished and armed anew must not meet its old holder's token again.
+    token = int.from_bytes(os.urandom(8)) >> 1
+    taken = {"until": now + lease, "fresh": token, "by": owner}
+    conn.execute(TAKE, taken | tuples("keys", [(r.kind, r.key) for r in found]))
+    return [
+        Claimed(
+            kind=r.kind,
+            key=r.key,
+            token=token,
+            attempts=r.attempts + 1,
+            since=r.since,
+            lane=r.lane,
+            priority=r.priority,
+        )
+        for r in found
+    ]
 
 
 def renew(conn: Connection, claimed: Sequence[Claimed], *, now: datetime, lease: timedelta = LEASE) -> set[Claimed]:
     """Push the leases on; gives those that are still ours."""
     still = ours(conn, claimed)
     if still:
-        conn.execute(RENEW, {"holders": holders(still), "until": now + lease})
+        conn.execute(RENEW, holders(still) | {"until": now + lease})
     return still
 
 
@@ -144,9 +272,9 @@ def finish_many(conn: Connection, jobs: Sequence[Claimed], *, now: datetime) -> 
     """`finish` for many rows whose leases the caller has checked with `held` in this transaction."""
     if not jobs:
         return
-    gone = conn.execute(FINISH_MANY, {"holders": holders(jobs)}).rowcount
+    gone = conn.execute(FINISH_MANY, holders(jobs)).rowcount
     if gone < len(jobs):
-        conn.execute(RUN_MANY_ONCE_MORE, {"holders": holders(jobs), "at": now})
+        conn.execute(RUN_MANY_ONCE_MORE, holders(jobs) | {"at": now})
         for kind in {job.kind for job in jobs}:
             wake(conn, topic_of(kind))
 
@@ -159,11 +287,17 @@ def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool 
     wake(conn, topic_of(job.kind))
 
 
+def put_back(conn: Connection, jobs: Sequence[Claimed]) -> None:
+    """Undo the claim of rows that this transaction has claimed: as if they had not been, but behind none they were before."""
+    if jobs:
+        conn.execute(PUT_BACK, holders(jobs))
+
+
 def hand_back(conn: Connection, claimed: Sequence[Claimed], *, now: datetime) -> None:
     """Give up rows that were claimed and not begun or not ended, so that another worker takes them at once."""
     still = ours(conn, claimed)
     if still:
-        conn.execute(HAND_BACK, {"holders": holders(still), "at": now})
+        conn.execute(HAND_BACK, holders(still) | {"at": now})
     for kind in {job.kind for job in still}:
         wake(conn, topic_of(kind))
 
@@ -188,8 +322,8 @@ def ours(conn: Connection, claimed: Sequence[Claimed]) -> set[Claimed]:
     """Look at the rows, and on PostgreSQL lock them, so that nobody takes them over before we have ended."""
     if not claimed:
         return set()
-    keys = [(job.kind, job.key) for job in claimed]
-    found = conn.execute(HELD_POSTGRES if is_postgres(conn) else HELD_SQLITE, {"keys": keys}).all()
+    keys = tuples("keys", [(job.kind, job.key) for job in claimed])
+    found = conn.execute(HELD_POSTGRES if is_postgres(conn) else HELD_SQLITE, keys).all()
     tokens = {(r.kind, r.key): r.token for r in found}
     return {job for job in claimed if tokens.get((job.kind, job.key)) == job.token}
 
@@ -210,12 +344,8 @@ def holder(job: Claimed) -> dict[str, object]:
     return {"of_kind": job.kind, "of_key": job.key, "with_token": job.token}
 
 
-def holders(jobs: Iterable[Claimed]) -> list[tuple[str, str, int]]:
-    return [(job.kind, job.key, job.token) for job in jobs]
-
-
-def by_kind(kinds: Sequence[str]) -> dict[str, object]:
-    return {f"kind_{n}": kind for n, kind in enumerate(kinds)}
+def holders(jobs: Iterable[Claimed]) -> dict[str, Any]:
+    return dict(tuples("holders", [(job.kind, job.key, job.token) for job in jobs]))
 
 
 def is_postgres(conn: Connection) -> bool:
@@ -239,42 +369,50 @@ ARM = SetStatement(
 )
 
 
+def lanes_waiting() -> Select[Any]:
+    """The lanes of a kind, each found behind the one before, and the earliest `due` of each of their priorities.
+
+    A few looks at the index for each lane, however long its line is.
+    """
+    of_kind = work.c.kind == bindparam("kind")
+    lanes = select(func.min(work.c.lane).label("lane")).where(of_kind).cte("lanes", recursive=True)
+    behind = select(func.min(work.c.lane)).where(of_kind, work.c.lane > lanes.c.lane).scalar_subquery()
+    lanes = lanes.union_all(select(behind).where(lanes.c.lane.is_not(None)))
+    soonest = [
+        select(func.min(work.c.due))
+        .where(of_kind, work.c.lane == lanes.c.lane, work.c.priority == literal_column(str(priority)))
+        .scalar_subquery()
+        for priority in PRIORITIES
+    ]
+    return select(lanes.c.lane, *soonest).where(lanes.c.lane.is_not(None))
+
+
+WAITING = lanes_waiting()
+
+
 @cache
-def due_rows(number_of_kinds: int) -> Select[Any]:
-    """What is due, most urgent first: one look at the index for each priority and kind, until there are enough."""
-    places = [
-        select(work.c.kind, work.c.key, work.c.attempts, work.c.since)
+def due_rows(number_of_places: int) -> Select[Any]:
+    """What is due, place after place: one look at the index for each, until there are enough."""
+    rows = [
+        select(work.c.kind, work.c.key, work.c.attempts, work.c.since, work.c.lane, work.c.priority)
         .where(
             work.c.kind == bindparam(f"kind_{n}"),
-            work.c.priority == literal_column(str(priority)),
+            work.c.lane == bindparam(f"lane_{n}"),
+            work.c.priority == bindparam(f"priority_{n}"),
             work.c.due <= bindparam("now", type_=UtcTime),
         )
         .order_by(work.c.due)
-        .limit(bindparam("limit"))
+        .limit(bindparam(f"room_{n}"))
         .with_for_update(skip_locked=True)
         .subquery()
-        for priority in PRIORITIES
-        for n in range(number_of_kinds)
+        for n in range(number_of_places)
     ]
-    found = union_all(*(select(place) for place in places)).subquery()
+    found = union_all(*(select(each) for each in rows)).subquery()
     return select(found).limit(bindparam("limit"))
 
 
-@cache
-def soonest(number_of_kinds: int) -> Select[Any]:
-    """The earliest `due` of some kinds, from the first entry in the index for each priority and kind."""
-    places = [
-        select(func.min(work.c.due).label("due")).where(
-            work.c.kind == bindparam(f"kind_{n}"), work.c.priority == literal_column(str(priority))
-        )
-        for priority in PRIORITIES
-        for n in range(number_of_kinds)
-    ]
-    return select(func.min(union_all(*places).subquery().c.due))
-
-
-_keys = tuple_(work.c.kind, work.c.key).in_(bindparam("keys", expanding=True))
-_holders = tuple_(work.c.kind, work.c.key, work.c.token).in_(bindparam("holders", expanding=True))
+_keys = among("keys", work.c.kind, work.c.key)
+_holders = among("holders", work.c.kind, work.c.key, work.c.token)
 _until = bindparam("until", type_=UtcTime)
 TAKE = (
     update(work)
@@ -308,6 +446,7 @@ RUN_MANY_ONCE_MORE = update(work).where(_holders).values(_once_more)
 LATER = update(work).where(*_mine).values(due=_sooner, **_free)
 LATER_AFRESH = update(work).where(*_mine).values(due=_sooner, attempts=0, **_free)
 HAND_BACK = update(work).where(_holders).values(due=_sooner, attempts=work.c.attempts - 1, **_free)
+PUT_BACK = update(work).where(_holders).values(due=work.c.since, attempts=work.c.attempts - 1, **_free)
 OWNERS = select(work.c.owner).where(work.c.owner.is_not(None)).distinct()
 TAKE_BACK = (
     update(work)

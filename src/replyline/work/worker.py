@@ -16,12 +16,13 @@ from replyline.work.owner import own_name
 from replyline.work.queue import (
     LEASE,
     Claimed,
+    Gate,
     LostLease,
-    claim,
+    Taken,
     hand_back,
     later,
-    next_due,
     renew,
+    take,
     take_back,
     topic_of,
 )
@@ -39,7 +40,7 @@ MOMENT = 0.5  # seconds in which work whose row is gone may still be coming to i
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
-    """Kinds of work that share a number of places, with the coroutine for each kind."""
+    """Kinds of work that share a number of places, with the coroutine for each kind. One may be a `Gate` too."""
 
     kinds: Mapping[str, Do]
     at_once: int
@@ -130,6 +131,8 @@ class RunningPool:
     def __init__(self, db: Db, clock: Clock, pool: Pool, *, owner: str, lease: timedelta) -> None:
         self._db, self._clock, self._pool, self._owner, self._lease = db, clock, pool, owner, lease
         self._kinds = list(pool.kinds)
+        self._gates = gates_among(pool.kinds)
+        self._passes_gates = True
         self._running: dict[Claimed, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
@@ -151,9 +154,9 @@ class RunningPool:
 
     async def work_once(self) -> int:
         """Claim what is due, see all of it through, and say how much it was."""
-        claimed, _ = await self._db.run(self._claim, self._pool.at_once)
-        await asyncio.gather(*(self._do(job) for job in claimed))
-        return len(claimed)
+        taken = await self._db.run(self._claim, self._pool.at_once)
+        await asyncio.gather(*(self._do(job) for job in taken.jobs))
+        return taken.count
 
     def wake(self) -> None:
         self._woken.set()
@@ -189,26 +192,32 @@ class RunningPool:
         if free <= 0:
             return POLL.total_seconds()  # the next that ends wakes us
         try:
-            claimed, due = await self._db.run(self._claim, free)
-            if stopping.is_set():
-                await self._db.run(hand_back, claimed, now=self._clock.now())
-                return 0
-        except Exception:  # the database is away: say so and ask again
+            taken = await self._db.run(self._claim, free)
+            jobs = taken.jobs
+            if stopping.is_set():  # what a gate has begun goes on; the rest is for others
+                await self._db.run(hand_back, [job for job in jobs if job.brought is None], now=self._clock.now())
+                jobs = [job for job in jobs if job.brought is not None]
+        except Exception:  # the database is away, or a gate cannot cope with something that is due: ask again without
             log.exception("claim_failed", kinds=self._kinds)
+            self._passes_gates = False
             return 1
-        for job in claimed:
+        self._passes_gates = True
+        for job in jobs:
             self._start(job)
-        if len(claimed) == free:
-            return 0  # places that have become free meanwhile did not wake us
-        return (min(due - self._clock.now(), POLL) if due else POLL).total_seconds()
+        return (min(taken.due - self._clock.now(), POLL) if taken.due else POLL).total_seconds()
 
-    def _claim(self, conn: Connection, limit: int) -> tuple[list[Claimed], datetime | None]:
+    def _claim(self, conn: Connection, limit: int) -> Taken:
         # Each kind gets to be the first, so that a backlog of one does not shut out another of its priority.
         self._kinds.append(self._kinds.pop(0))
-        claimed = claim(
-            conn, owner=self._owner, kinds=self._kinds, limit=limit, now=self._clock.now(), lease=self._lease
+        return take(
+            conn,
+            owner=self._owner,
+            kinds=self._kinds,
+            limit=limit,
+            now=self._clock.now(),
+            lease=self._lease,
+            gates=self._gates if self._passes_gates else None,
         )
-        return claimed, None if len(claimed) == limit else next_due(conn, kinds=self._kinds)
 
     def _start(self, job: Claimed) -> None:
         task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.key}")
@@ -254,6 +263,10 @@ class RunningPool:
         finally:
             sleeping.cancel()
             waking.cancel()
+
+
+def gates_among(kinds: Mapping[str, object]) -> dict[str, Gate]:
+    return {kind: do for kind, do in kinds.items() if isinstance(do, Gate)}
 
 
 def backoff(attempts: int) -> timedelta:

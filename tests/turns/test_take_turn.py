@@ -313,6 +313,25 @@ async def test_a_model_that_stays_away_means_the_fallback_text_once(road):
     assert gym.replies() == [gym.line.fallback_text]
 
 
+async def test_a_text_that_came_while_the_model_was_away_is_answered_when_it_is_back(road):
+    gym = road(holding_after=None)
+
+    async def hears_more(prompt):
+        await gym.text("and spin?")
+        raise ModelUnavailable("503")
+
+    async def takes_too_long(prompt):
+        gym.clock.advance(seconds=61)
+        raise ModelUnavailable("503")
+
+    gym.model.answers = [hears_more, takes_too_long, says("Spin at seven.")]
+    await gym.text("When is yoga?")
+    for _ in range(3):
+        await gym.work(seconds=5)
+    assert gym.replies() == [gym.line.fallback_text, "Spin at seven."]
+    assert all(row.handled_at for row in gym.rows(texts) if row.is_inbound)
+
+
 async def test_a_wrong_key_means_the_fallback_text_at_once(road):
     gym = road(ModelRefused("The key is wrong."))
     await gym.text("Hello?")

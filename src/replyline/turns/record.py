@@ -14,9 +14,10 @@ from replyline.plugins.line import Line
 from replyline.rules.facts import Purpose
 from replyline.turns import statements as sql
 from replyline.turns.begin import LOOP_GAP
+from replyline.turns.schedule import KIND
 from replyline.turns.statements import as_input, check_lease, end_row, lost, reason_to_drop, step_row
 from replyline.turns.states import Begun, Input, Step, StepKind, StepState, TurnState
-from replyline.work import Claimed, LostLease, finish, later
+from replyline.work import Claimed, LostLease, arm, finish, later
 from replyline.work.queue import held
 
 # An answer that could not leave for so long, while somebody mends an account say, would only puzzle.
@@ -115,8 +116,16 @@ def end(conn: Connection, ending: Ending) -> None:
         },
     )
     conn.execute(sql.HANDLED_BY, {"turn": turn.id, "at": now})
+    if not ending.waits_for_new:
+        answer_the_rest(conn, ending)
     finish(conn, ending.job, now=now)
     wake(conn, CHANGE)
+
+
+def answer_the_rest(conn: Connection, ending: Ending) -> None:
+    """Texts that came while this turn failed get a turn of their own. A crash may have forgotten that they are owed one."""
+    if conn.execute(sql.UNANSWERED, {"conversation_id": ending.job.key}).first() is not None:
+        arm(conn, kind=KIND, key=ending.job.key, due=ending.now, now=ending.now, priority=1)
 
 
 def put_off(conn: Connection, job: Claimed, turn: Begun, *, due: datetime, why: str) -> None:

@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendBytes
 
-from replyline.clock import Clock, SystemClock
+from replyline.clock import Clock
 from replyline.db import Db, open_db
+from replyline.db.clock import clock_of, following
 from replyline.inbound import media
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
@@ -88,15 +89,17 @@ class App:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work in the background; on leaving, finish or hand back what is held and let go of everything."""
-        working = asyncio.create_task(self.worker.run()) if self.worker else None
-        spare_the_collector()
-        try:
-            yield
-        finally:
-            if self.worker and working:
-                await self.worker.stop(WORK_GRACE)
-                await asyncio.gather(working, return_exceptions=True)
-            await self.close()
+        async with contextlib.AsyncExitStack() as leaving:
+            leaving.push_async_callback(self.close)
+            await leaving.enter_async_context(following(self.clock, self.db))
+            working = asyncio.create_task(self.worker.run()) if self.worker else None
+            spare_the_collector()
+            try:
+                yield
+            finally:
+                if self.worker and working:
+                    await self.worker.stop(WORK_GRACE)
+                    await asyncio.gather(working, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of connections and of the database."""
@@ -157,8 +160,8 @@ def wire(
     """Build one process. Without a model it does the web side only. Call it inside a running event loop."""
     settings.need("twilio_account_sid", "twilio_auth_token", "public_url")
     username, password = rest_credentials(settings)
-    clock = clock or SystemClock()
     db = db or open_db(settings.database_url)
+    clock = clock or clock_of(db)
     twilio = TwilioClient(
         account_sid=settings.twilio_account_sid or "", username=username, password=password, url=settings.twilio_api_url
     )

@@ -130,8 +130,8 @@ def migrate(line: str | None) -> None:
 @click.option("--marketing", is_flag=True, help="It advertises something; stricter rules apply.")
 def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketing: bool) -> None:
     """Text somebody from a line. It is queued, and leaves through the same gate as every other text."""
-    from replyline.clock import SystemClock
     from replyline.db import open_db
+    from replyline.db.clock import now_of
     from replyline.outbound.say import say
     from replyline.phone_numbers import parse_e164
     from replyline.plugins.load import load_line
@@ -152,7 +152,7 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
             body=body,
             media_urls=pictures,
             purpose=Purpose.MARKETING if marketing else Purpose.TRANSACTIONAL,
-            now=SystemClock().now(),
+            now=now_of(db),
         )
     finally:
         db.close_blocking()
@@ -175,11 +175,11 @@ def decisions() -> None:
 @click.option("--by", default=lambda: os.environ.get("USER", "operator"), help="Who decides; kept with the decision.")
 def decide(decision: str, verdict: str, by: str) -> None:
     """Decide what an action waits for; the turn goes on with it."""
-    from replyline.clock import SystemClock
+    from replyline.db.clock import now_of
     from replyline.turns.decide import decide as write_down
 
     with opened_db() as db:
-        db.run_blocking(write_down, decision, approved=verdict == "yes", by=by, now=SystemClock().now())
+        db.run_blocking(write_down, decision, approved=verdict == "yes", by=by, now=now_of(db))
     click.echo("Decided; the turn goes on.")
 
 

@@ -1,6 +1,7 @@
 """What time it is, and waiting. Handed to whoever needs it, so that tests hold the hands."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -22,6 +23,22 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0))
+
+
+def steady() -> float:
+    """Seconds that only ever pass, whatever is done to the machine's clock; where it can be told, also while it sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Stopwatch:
+    """How long ago something was, by whichever clock says the most: any of them may have stood still with its machine."""
+
+    def __init__(self, began: datetime) -> None:
+        self._began, self._steady, self._wall = began, steady(), time.time()
+
+    def elapsed(self, clock: Clock) -> timedelta:
+        by_machine = max(steady() - self._steady, time.time() - self._wall)
+        return max(clock.now() - self._began, timedelta(seconds=by_machine))
 
 
 class FakeClock:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
+from replyline.clock import Stopwatch
 from replyline.conversations.delivery import Status
 from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
@@ -41,6 +42,7 @@ class Leave:
     """It may leave, now; it is marked as SENDING."""
 
     text: AnyRow
+    claimed: Stopwatch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +136,7 @@ def settle(
         moves.append(move(row, each.now, Status.QUEUED, wait.why if isinstance(wait, Wait) else "its sender's rate"))
         return Settled()
     moves.append(move(row, each.now, Status.SENDING, None))
-    return Leave(text=row)
+    return Leave(text=row, claimed=Stopwatch(each.now))
 
 
 def wanted_by(row: AnyRow, line: Line) -> Wanted:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, or_, update
+from sqlalchemy import Connection, String, and_, bindparam, case, or_, select, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
@@ -19,7 +19,7 @@ from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.rules.rulebook import Rulebook
-from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TwilioClient
+from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TooLate, TwilioClient
 from replyline.twilio.errors import Action, Retry, meaning_of
 from replyline.work import Claimed, LostLease, later
 from replyline.work.queue import finish_many, held
@@ -27,8 +27,9 @@ from replyline.work.worker import backoff
 
 log = get_log(__name__)
 
-# A request that has not begun by then is not made: others may think it has ended, and look for what it left.
-STALE_AFTER = timedelta(seconds=10)
+# A request that has not left so long after its claim does not leave: it has to be over, 15 s later at most, before others
+# may take the text for one that never arrived (`reconcile.CERTAIN_AFTER`).
+LEAVES_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,20 +56,22 @@ class Send:
         self._status_url = status_url
 
     async def __call__(self, job: Claimed) -> None:
-        began = self._clock.now()
-        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=began))
+        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=self._clock.now()))
         if isinstance(claimed, LostLease):
             raise claimed
         if isinstance(claimed, Doubt):
             await reconcile.find_out(job, claimed.text, self._db, self._clock, self._twilio)
         elif isinstance(claimed, Leave):
-            await self._db.gather(record, await self._send(job, claimed.text, began))
+            await self._db.gather(record, await self._send(job, claimed))
 
-    async def _send(self, job: Claimed, text: AnyRow, began: datetime) -> Sent:
-        if self._clock.now() - began > STALE_AFTER:
-            return self._back(job, text, "The process stood still between the claim and the request.", began)
+    async def _send(self, job: Claimed, leave: Leave) -> Sent:
+        text = leave.text
         try:
-            message = await self._twilio.create(self._outgoing(text))
+            message = await self._twilio.create(
+                self._outgoing(text), in_time=lambda: leave.claimed.elapsed(self._clock) < LEAVES_WITHIN
+            )
+        except TooLate as error:  # this process or its machine stood still, and others may have gone on
+            return self._back(job, text, str(error), self._clock.now())
         except Throttled as error:
             wait = timedelta(seconds=error.retry_after) if error.retry_after else backoff(job.attempts)
             return self._back(job, text, str(error), self._clock.now() + wait)
@@ -124,7 +127,7 @@ class Send:
 def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     """Write down what Twilio said. A status report that came first is not undone.
 
-    What Twilio has is a fact, lease or no lease. Everything else needs the lease: whoever has it may be sending.
+    What Twilio has is a fact, lease or no lease. All else needs the lease: whoever has it now may be sending.
     """
     still = held(conn, [each.job for each in results])
     facts = [each for each in results if each.sid is not None or (each.job.kind, each.job.key) in still]
@@ -135,12 +138,23 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)
             consent.opt_out(conn, whose, now=each.now, source="carrier", text_id=each.text.id)
     ours = [each for each in results if (each.job.kind, each.job.key) in still]
+    report_lost(conn, [each for each in results if (each.job.kind, each.job.key) not in still])
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     for each in ours:
         if each.try_at is not None:
             later(conn, each.job, due=each.try_at)
     wake(conn, CHANGE)
     return [None] * len(results)
+
+
+def report_lost(conn: Connection, lost: Sequence[Sent]) -> None:
+    """Say whose work was taken over meanwhile, and loudly when that has cost a second text."""
+    for each in lost:
+        log.warning("lease_lost", kind=each.job.kind, key=each.job.key)
+        if each.sid is not None:
+            kept = conn.execute(KEPT, {"text_id": each.text.id}).one()
+            if kept.sid != each.sid and kept.adopted_at is None:  # one found by likeness is left to its callback
+                log.error("text_sent_twice", text=each.text.id, sid=kept.sid, other=each.sid)
 
 
 def recorded(each: Sent) -> dict[str, Any]:
@@ -155,14 +169,19 @@ def recorded(each: Sent) -> dict[str, Any]:
 
 
 # Not `in_`, which SQLAlchemy refuses for several rows at once.
-_is_ours_to_say = or_(texts.c.status == Status.SENDING.value, texts.c.status == Status.UNKNOWN.value)
+# One that waits again although Twilio has it was taken for lost by others; it must not leave once more.
+_is_ours_to_say = or_(
+    texts.c.status == Status.SENDING.value,
+    texts.c.status == Status.UNKNOWN.value,
+    and_(texts.c.status == Status.QUEUED.value, bindparam("as", type_=String).is_not(None)),
+)
 
-
+KEPT = select(texts.c.sid, texts.c.adopted_at).where(texts.c.id == bindparam("text_id"))
 RECORD = (
     update(texts)
     .where(texts.c.id == bindparam("text_id"))
     .values(
-        sid=case((texts.c.sid.is_(None), bindparam("as")), else_=texts.c.sid),
+        sid=case((texts.c.sid.is_(None), bindparam("as", type_=String)), else_=texts.c.sid),
         status=case((_is_ours_to_say, bindparam("to")), else_=texts.c.status),
         status_at=case((_is_ours_to_say, bindparam("at", type_=UtcTime)), else_=texts.c.status_at),
         error_code=case((_is_ours_to_say, bindparam("code")), else_=texts.c.error_code),

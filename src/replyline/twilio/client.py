@@ -6,12 +6,17 @@ so the wire and the outcomes are ours.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
@@ -20,7 +25,8 @@ from twilio.rest import Client
 from replyline.errors import ReplylineError
 
 # Longer than Twilio ever takes, much shorter than a lease: a request still open when its lease ends could be repeated.
-TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+LONGEST = 15.0
+TIMEOUT = aiohttp.ClientTimeout(total=LONGEST, connect=5)
 CONNECTIONS = 200
 PAGE, MOST_PAGES = 100, 10  # of a list: Twilio would give up to 1,000 a page, and most looks need the newest few
 REAL = "https://api.twilio.com"
@@ -46,6 +52,10 @@ class Throttled(SendError):
     def __init__(self, reason: str, *, retry_after: float | None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class TooLate(SendError):
+    """The request was ready to leave only when it might no longer; nothing has left."""
 
 
 class InDoubt(SendError):
@@ -107,8 +117,12 @@ class TwilioClient:
         self._client = Client(username, password, account_sid, http_client=self._wire)
         self._messages = self._client.api.v2010.accounts(account_sid).messages
 
-    async def create(self, outgoing: Outgoing) -> Message:
-        """Send a text. Raises `Refused`, `Throttled` or `InDoubt`."""
+    async def create(self, outgoing: Outgoing, *, in_time: Callable[[], bool] = lambda: True) -> Message:
+        """Send a text, if `in_time` still says so when its first byte is to go out.
+
+        Raises `TooLate`, `Refused`, `Throttled` or `InDoubt`.
+        """
+        LAST_LOOK.set(in_time)
         given: dict[str, Any] = {
             "to": outgoing.to,
             "from_": outgoing.sender,
@@ -126,7 +140,9 @@ class TwilioClient:
             code = error.code or None
             raise Refused(f"Twilio refused the text: {code or error.status}.", code=code, status=error.status) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):  # no connection: nothing can have arrived
+            if isinstance(
+                error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+            ):  # nothing can have arrived
                 raise Throttled("Twilio cannot be reached.", retry_after=None) from error
             raise InDoubt(f"Twilio did not answer: {type(error).__name__}.") from error
         except (ValueError, KeyError, TypeError) as error:  # 201, and a body that is not what Twilio writes
@@ -169,6 +185,25 @@ class TwilioClient:
         await self._wire.close()
 
 
+# What the package's own calls have no place for. Each text leaves in a task of its own, which is what this belongs to.
+LAST_LOOK: ContextVar[Callable[[], bool]] = ContextVar("last_look", default=lambda: True)
+
+
+class Form(aiohttp.BytesPayload):
+    """A form that is looked at once more when its connection is there: the headers leave together with its first byte."""
+
+    def __init__(self, fields: list[tuple[str, str]], in_time: Callable[[], bool]) -> None:
+        super().__init__(urlencode(fields).encode(), content_type="application/x-www-form-urlencoded")
+        self._in_time = in_time
+        self.is_late = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.is_late = not self._in_time()
+        if self.is_late:
+            raise TooLate("The request could not leave in time.")
+        await super().write_with_length(writer, content_length)
+
+
 class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
     """The package's transport: one connection pool, a deadline, and the address that the settings name."""
 
@@ -188,15 +223,24 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
+        form = Form(form_fields(data), LAST_LOOK.get()) if data else None
+        try:
+            return await self._exchange(
+                method,
+                url.replace(REAL, self._url, 1),
+                params={k: str(v) for k, v in (params or {}).items()} or None,
+                data=form,
+                headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
+                allow_redirects=allow_redirects,
+            )
+        except aiohttp.ClientConnectionError:
+            if form is not None and form.is_late:
+                raise TooLate("The request could not leave in time, so nothing was sent.") from None
+            raise
+
+    async def _exchange(self, method: str, url: str, **given: Any) -> Response:
         session = self._session or self._open()
-        async with session.request(
-            method,
-            url.replace(REAL, self._url, 1),
-            params={k: str(v) for k, v in (params or {}).items()} or None,
-            data=form_fields(data or {}) or None,
-            headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
-            allow_redirects=allow_redirects,
-        ) as response:
+        async with session.request(method, url, **given) as response:
             if response.status == 429:
                 raise Throttled("Twilio asked us to slow down (429).", retry_after=seconds_of(response.headers))
             if response.status >= 500 or response.status == 408:
@@ -204,7 +248,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
             return Response(response.status, await response.text(), response.headers)
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30, socket_factory=short_lived_socket)
         self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
         return self._session
 
@@ -212,6 +256,18 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)  # let the transports go
+
+
+def short_lived_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket whose request dies with it: the kernel must not go on delivering one that we have given up.
+
+    Otherwise a text that could not get through for half a minute could arrive after it was taken for lost and sent again.
+    """
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # should we stand still ourselves, and not get to closing it
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * LONGEST))
+    return made
 
 
 def form_fields(data: dict[str, object]) -> list[tuple[str, str]]:

@@ -17,11 +17,13 @@ from starlette.types import Receive, Scope
 from starlette.types import Send as SendBytes
 
 from replyline.clock import Clock
+from replyline.conversations.media_store import MediaStore, open_store
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
-from replyline.inbound import media
+from replyline.inbound import media, media_at_twilio
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
+from replyline.inbound.media_at_twilio import DeleteAtTwilio
 from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
 from replyline.llm.ask import Model
 from replyline.log import get_log
@@ -71,6 +73,7 @@ class App:
     worker: Worker | None
     twilio: TwilioClient
     fetcher: MediaFetcher
+    store: MediaStore
     model: Model | None
     counts: Counts
 
@@ -105,6 +108,7 @@ class App:
         """Let go of connections and of the database."""
         await self.twilio.close()
         await self.fetcher.close()
+        await self.store.close()
         if self.model is not None:
             await self.model.close()
         await self.db.close()
@@ -166,10 +170,13 @@ def wire(
         account_sid=settings.twilio_account_sid or "", username=username, password=password, url=settings.twilio_api_url
     )
     fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
+    store = open_store(settings)
     worker = None
     if model is not None:
         worker = Worker(
-            db, clock, pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, model=model)
+            db,
+            clock,
+            pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, store=store, model=model),
         )
     return App(
         settings=settings,
@@ -179,13 +186,22 @@ def wire(
         worker=worker,
         twilio=twilio,
         fetcher=fetcher,
+        store=store,
         model=model,
         counts=Counts(),
     )
 
 
 def pools(
-    settings: Settings, line: Line, *, db: Db, clock: Clock, twilio: TwilioClient, fetcher: MediaFetcher, model: Model
+    settings: Settings,
+    line: Line,
+    *,
+    db: Db,
+    clock: Clock,
+    twilio: TwilioClient,
+    fetcher: MediaFetcher,
+    store: MediaStore,
+    model: Model,
 ) -> list[Pool]:
     """The kinds of work there are. Turns and sends have places of their own, so neither can starve the other."""
     turn = TakeTurn(
@@ -193,7 +209,7 @@ def pools(
         clock=clock,
         line=line,
         model=model,
-        media_dir=settings.media_dir,
+        store=store,
         secret=secret_of(settings),
         sees_pictures=settings.model_sees_pictures,
     )
@@ -205,11 +221,12 @@ def pools(
         twilio=twilio,
         status_url=f"{settings.public_url}{STATUS}",
     )
-    fetch = FetchMedia(db, clock, fetcher, settings.media_dir)
+    fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
+    delete = DeleteAtTwilio(db, clock, fetcher)
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100),
-        Pool(kinds={media.KIND: fetch}, at_once=20),
+        Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
     ]
 
 

@@ -98,6 +98,7 @@ def desk_settings(url: str, **given: Any) -> Settings:
         twilio_messaging_service_sid=None,
         twilio_api_url=f"{url}{TWILIO_AT}",
         public_url=url,
+        media_url=None,  # trying something out must not reach a real bucket
         **given,
     )
 

@@ -1,9 +1,11 @@
 """Every setting, each with a sentence. Read once, when the program starts."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -88,7 +90,20 @@ class Settings(BaseModel):
     media_dir: Path = Field(
         Path("replyline-media"),
         alias="REPLYLINE_MEDIA_DIR",
-        description="The folder where pictures from people are kept.",
+        description="The folder where pictures are kept.",
+    )
+    media_url: str | None = Field(
+        None,
+        alias="REPLYLINE_MEDIA_URL",
+        description="A bucket for pictures instead: s3://bucket/prefix?region=…, and &endpoint=https://… when not Amazon's.",
+    )
+    aws_access_key_id: str | None = Field(
+        None,
+        alias="AWS_ACCESS_KEY_ID",
+        description="The key to that bucket; without one, the role of the machine is used.",
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, alias="AWS_SECRET_ACCESS_KEY", description="The secret of that key."
     )
     rules_dir: Path | None = Field(
         None,
@@ -120,6 +135,18 @@ class Settings(BaseModel):
         if url is not None and not url.startswith(("https://", "http://")):
             raise ValueError("has to begin with https:// (or http:// on your own machine)")
         return url.rstrip("/") if url else url
+
+    @field_validator("media_url")
+    @classmethod
+    def _is_bucket(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        where = urlsplit(url)
+        if where.scheme != "s3" or not re.fullmatch(r"[a-z0-9][a-z0-9.-]+", where.netloc):
+            raise ValueError("has to begin with s3:// and the name of a bucket")
+        if unknown := {name for name, _ in parse_qsl(where.query)} - {"region", "endpoint"}:
+            raise ValueError(f"knows region and endpoint after the ?, and not {min(unknown)}")
+        return url
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from replyline.clock import FakeClock
+from replyline.conversations.media_store import FolderStore
 from replyline.db import Db
 from replyline.db.tables import steps, texts, turns
 from replyline.inbound.receive import Received, receive
@@ -67,7 +68,12 @@ class Road:
 
     def worker(self) -> Worker:
         take_turn = TakeTurn(
-            db=self.db, clock=self.clock, line=self.line, model=self.model, media_dir=self.media_dir, secret=b"secret"
+            db=self.db,
+            clock=self.clock,
+            line=self.line,
+            model=self.model,
+            store=FolderStore(self.media_dir),
+            secret=b"secret",
         )
         return Worker(self.db, self.clock, [Pool(kinds={schedule.KIND: take_turn}, at_once=20)])
 

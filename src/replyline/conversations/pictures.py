@@ -1,96 +1,130 @@
-"""Pictures people sent: the rows that say where they are, and the folder that keeps them."""
+"""Pictures: the rows that say what was attached to a text, and where it is kept."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
+from replyline.conversations.media_store import MediaStore, NotKept
+from replyline.db import Db, new_id
+from replyline.db.columns import AnyRow
 from replyline.db.tables import media
-
-# What models and browsers can show. Other attachments are noted in the text and kept out of the model's sight.
-VISIBLE = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attachment:
-    """One thing attached to an inbound text."""
+    """One thing attached to a text."""
 
     id: str
     text_id: str
-    url: str
+    url: str  # at Twilio; empty for a picture of ours
     content_type: str
     state: str  # waiting, kept or lost
-    path: str | None
+    path: str | None  # the key in the store
+    size: int | None
+    twilio_copy: str | None  # "due" to be deleted at Twilio, "gone"; none: it stays there
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnPicture:
+    """A picture of ours that the store keeps, to send along with a text."""
+
+    path: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenPicture:
+    """A picture that is kept, as it is read."""
+
+    content_type: str
+    size: int
+    chunks: AsyncIterator[bytes]
+
+
+async def open_picture(db: Db, store: MediaStore, media_id: str) -> OpenPicture | None:
+    """The content and type of what is kept under the id of a picture or other attachment; none when nothing is."""
+    kept = await db.run(find, media_id)
+    if kept is None or kept.path is None:
+        return None
+    try:
+        content = await store.open(kept.path)
+    except NotKept:
+        return None
+    return OpenPicture(content_type=kept.content_type, size=content.size, chunks=content.chunks)
+
+
+def find(conn: Connection, media_id: str) -> Attachment | None:
+    row = conn.execute(FIND, {"media_id": media_id}).one_or_none()
+    return None if row is None else as_attachment(row)
 
 
 def attached_to(conn: Connection, text_ids: Sequence[str]) -> list[Attachment]:
     """What is attached to these texts, in order."""
     rows = conn.execute(ATTACHED, {"ids": list(text_ids)}).all() if text_ids else []
-    return [
-        Attachment(id=r.id, text_id=r.text_id, url=r.url, content_type=r.content_type, state=r.state, path=r.path)
-        for r in rows
+    return [as_attachment(row) for row in rows]
+
+
+def attach_own(conn: Connection, text_id: str, own: Sequence[OwnPicture]) -> list[str]:
+    """Attach pictures of ours to a text that leaves; gives their ids."""
+    rows = [
+        {
+            "id": new_id("med"),
+            "text_id": text_id,
+            "position": position,
+            "url": "",
+            "content_type": each.content_type,
+            "state": "kept",
+            "path": each.path,
+            "size": each.size,
+        }
+        for position, each in enumerate(own)
     ]
+    if rows:
+        conn.execute(ADD, rows)
+    return [str(row["id"]) for row in rows]
 
 
-def keep(conn: Connection, attachment_id: str, *, path: str, size: int, content_type: str) -> None:
-    conn.execute(
-        SETTLE,
-        {"media_id": attachment_id, "to": "kept", "at": path, "bytes": size, "type": content_type, "because": None},
-    )
+def keep(
+    conn: Connection, attachment: Attachment, *, path: str, size: int, content_type: str, twilio_copy: str | None
+) -> bool:
+    """The store has it; false when that was written down before."""
+    settled = {"to": "kept", "at": path, "bytes": size, "type": content_type, "because": None, "copy": twilio_copy}
+    return conn.execute(SETTLE, {"media_id": attachment.id} | settled).rowcount > 0
 
 
 def lose(conn: Connection, attachment: Attachment, *, why: str) -> None:
     """It could not be fetched, and will not be tried again."""
-    conn.execute(
-        SETTLE,
-        {
-            "media_id": attachment.id,
-            "to": "lost",
-            "at": None,
-            "bytes": None,
-            "type": attachment.content_type,
-            "because": why,
-        },
+    settled = {"to": "lost", "at": None, "bytes": None, "type": attachment.content_type, "because": why, "copy": None}
+    conn.execute(SETTLE, {"media_id": attachment.id} | settled)
+
+
+def gone_at_twilio(conn: Connection, attachment_id: str) -> None:
+    """Twilio has no copy any more."""
+    conn.execute(GONE, {"media_id": attachment_id})
+
+
+def as_attachment(row: AnyRow) -> Attachment:
+    return Attachment(
+        id=row.id,
+        text_id=row.text_id,
+        url=row.url,
+        content_type=row.content_type,
+        state=row.state,
+        path=row.path,
+        size=row.size,
+        twilio_copy=row.twilio_copy,
     )
 
 
-def write(folder: Path, attachment_id: str, content: bytes) -> str:
-    """Keep the bytes; gives the path below the folder. Written beside and renamed, so no half file is ever read."""
-    day = folder / attachment_id[4:10]
-    day.mkdir(parents=True, exist_ok=True)
-    target = day / attachment_id
-    beside = target.with_suffix(".part")
-    beside.write_bytes(content)
-    beside.rename(target)
-    return str(target.relative_to(folder))
-
-
-def read(folder: Path, path: str) -> bytes:
-    return (folder / path).read_bytes()
-
-
-def type_of(content: bytes) -> str | None:
-    """The picture type the bytes themselves show; what a header claims is not believed."""
-    for magic, content_type in MAGIC:
-        if content.startswith(magic):
-            return content_type
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return None
-
-
-MAGIC = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
+FIND = select(media).where(media.c.id == bindparam("media_id"))
 ATTACHED = (
     select(media)
     .where(media.c.text_id.in_(bindparam("ids", expanding=True)))
     .order_by(media.c.text_id, media.c.position)
 )
+ADD = insert(media)
 SETTLE = (
     update(media)
     .where(media.c.id == bindparam("media_id"), media.c.state == "waiting")
@@ -100,5 +134,7 @@ SETTLE = (
         size=bindparam("bytes"),
         content_type=bindparam("type"),
         why=bindparam("because"),
+        twilio_copy=bindparam("copy"),
     )
 )
+GONE = update(media).where(media.c.id == bindparam("media_id")).values(twilio_copy="gone")

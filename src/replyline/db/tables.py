@@ -125,12 +125,13 @@ media = Table(
     Column("id", String(40), primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("position", Integer, nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", Text, nullable=False),  # at Twilio; empty for a picture of ours
     Column("content_type", String(100), nullable=False),
     Column("state", String(16), nullable=False),  # waiting, kept or lost
-    Column("path", Text),  # where the bytes are, below the media folder
+    Column("path", Text),  # where the bytes are: the key in the media store
     Column("size", Integer),
     Column("why", Text),  # why it was lost
+    Column("twilio_copy", String(8)),  # "due" to be deleted at Twilio, "gone"; none: it stays there
     UniqueConstraint("text_id", "position"),
 )
 

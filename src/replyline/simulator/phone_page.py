@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Route
 
 from replyline.clock import Clock
-from replyline.conversations.pictures import type_of
+from replyline.conversations.picture_types import type_of
 from replyline.conversations.segments import LONGEST_BODY
 from replyline.db import Db
 from replyline.errors import ReplylineError

@@ -1,16 +1,17 @@
 """What a turn knows besides the texts: the contact's record, and the pictures that were sent."""
 
-import asyncio
+import contextlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from replyline.characters import storable_json
 from replyline.clock import Clock
 from replyline.conversations import pictures
+from replyline.conversations.media_store import MediaStore, NotKept, read_all
+from replyline.conversations.picture_types import VISIBLE
 from replyline.db import Db
 from replyline.llm.prompt import Picture
 from replyline.plugins.calling import call_within
@@ -46,15 +47,15 @@ async def added_by(function: ContextFunction, request: ContextRequest) -> Mappin
     return await added if inspect.isawaitable(added) else added
 
 
-async def pictures_of(turn: Begun, db: Db, folder: Path, seen: Seen) -> Seen:
+async def pictures_of(turn: Begun, db: Db, store: MediaStore, seen: Seen) -> Seen:
     """The pictures of the turn's texts, reading those that were not seen yet from where they are kept."""
     unread = [each.id for each in turn.inputs if each.has_pictures and each.id not in seen]
     if not unread:
         return seen
     found: dict[str, list[Picture]] = {text_id: [] for text_id in unread}
     for attachment in await db.run(pictures.attached_to, unread):
-        if attachment.path and attachment.content_type in pictures.VISIBLE:
-            content = await asyncio.to_thread(pictures.read, folder, attachment.path)
-            if len(content) <= LARGEST_PICTURE:
+        if attachment.path and attachment.content_type in VISIBLE and (attachment.size or 0) <= LARGEST_PICTURE:
+            with contextlib.suppress(NotKept):  # somebody has deleted it meanwhile
+                content = await read_all(store, attachment.path)
                 found[attachment.text_id].append(Picture(media_type=attachment.content_type, content=content))
     return {**seen, **found}

@@ -6,9 +6,9 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from replyline.clock import Clock
+from replyline.conversations.media_store import MediaStore
 from replyline.db import Db
 from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
@@ -48,12 +48,12 @@ class TakeTurn:
         clock: Clock,
         line: Line,
         model: Model,
-        media_dir: Path,
+        store: MediaStore,
         secret: bytes,
         sees_pictures: bool = True,
     ) -> None:
         self._db, self._clock, self._line, self._model = db, clock, line, model
-        self._media_dir, self._secret, self._sees_pictures = media_dir, secret, sees_pictures
+        self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
         self._instructions = instructions_of(line)
         self._tools = tuple(
             Tool(name=action.name, description=action.description, parameters=action.parameters)
@@ -110,7 +110,7 @@ class TakeTurn:
         while True:
             move = progress.next_move(turn.steps)
             if isinstance(move, Ask):
-                seen = await pictures_of(turn, self._db, self._media_dir, seen)
+                seen = await pictures_of(turn, self._db, self._store, seen)
                 turn = await self._ask(job, turn, seen)
             elif isinstance(move, Act):
                 turn = await self._act(job, turn, move.steps[0])

@@ -1,17 +1,22 @@
 """Fetching what was attached to a text: with our credentials to Twilio alone, and never from inside our network."""
 
 import asyncio
-import ipaddress
-import socket
-from urllib.parse import urljoin, urlsplit
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from socket import socket
 
 import aiohttp
+from aiohttp.connector import AddrInfoType
+from yarl import URL
 
 from replyline.errors import ReplylineError
+from replyline.twilio.outside import NotOutside, outside_socket
 
 LARGEST = 16 * 1024 * 1024  # bytes; Twilio takes 5 MB for MMS and 16 MB for RCS
 MOST_REDIRECTS = 3
-TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
+CHUNK = 64 * 1024
+REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class MediaAway(ReplylineError):
@@ -24,67 +29,169 @@ class MediaRefused(ReplylineError):
     """It will not be fetched: not there, too large, or somewhere we do not go."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one process is ready to spend on pictures."""
+
+    largest: int = LARGEST
+    seconds: float = 30.0  # for one picture with its redirects, however slowly it comes
+    at_once: int = 20
+
+
+def is_https(url: URL) -> bool:
+    """Whether this is what storage on the Internet is reached by: TLS, on its usual port."""
+    return url.scheme == "https" and url.port == 443
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """Where a redirect may lead that leaves Twilio's API."""
+
+    may_lead_to: Callable[[URL], bool] = is_https
+    connect: Callable[[AddrInfoType], socket] = outside_socket  # or raises `NotOutside`
+
+
 class MediaFetcher:
     """Fetches media of one account. Make it inside a running event loop, and close it."""
 
-    def __init__(self, *, username: str, password: str, api_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        username: str,
+        password: str,
+        api_url: str,
+        limits: Limits | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._authorization = {"Authorization": aiohttp.encode_basic_auth(username, password)}
-        self._api = urlsplit(api_url)
-        self._session: aiohttp.ClientSession | None = None
+        self._api = URL(api_url).origin()
+        self._limits = limits or Limits()
+        self._elsewhere = elsewhere or Elsewhere()
+        self._places = asyncio.Semaphore(self._limits.at_once)
+        self._to_api: aiohttp.ClientSession | None = None
+        self._to_others: aiohttp.ClientSession | None = None
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes at a media URL of Twilio's. Raises `MediaAway` or `MediaRefused`."""
-        if urlsplit(url).netloc != self._api.netloc:
-            raise MediaRefused("The address of a picture is not at Twilio's API; it was not fetched.")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+    @contextlib.asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes at a media URL of Twilio's, as they come. Raises `MediaAway` or `MediaRefused`, also halfway."""
+        start = self._at_api(url)
+        async with self._places:
+            try:
+                async with asyncio.timeout(self._limits.seconds), contextlib.AsyncExitStack() as opened:
+                    answer = await self._follow(start, opened)
+                    yield await opened.enter_async_context(contextlib.aclosing(self._chunks(answer)))
+            except TimeoutError as error:
+                raise MediaAway("A picture took too long to come.") from error
+
+    async def delete(self, url: str) -> None:
+        """Have Twilio delete a media; fine when it is gone already. Raises `MediaAway`, or `MediaRefused`."""
+        media = self._at_api(url)
         try:
-            return await self._follow(url)
+            async with self._session(media).delete(
+                media.with_path(f"{media.path}.json"), headers=self._authorization, allow_redirects=False
+            ) as answer:
+                if answer.status not in (200, 204, 404):
+                    raise MediaAway(f"Twilio answered {answer.status} to the deletion of a picture.")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise MediaAway(f"A picture could not be fetched: {type(error).__name__}.") from error
+            raise MediaAway(f"Twilio could not be told to delete a picture: {type(error).__name__}.") from error
 
-    async def _follow(self, url: str) -> bytes:
-        assert self._session is not None
+    def _at_api(self, url: str) -> URL:
+        """The URL, if it is one that may see our credentials."""
+        try:
+            parsed = URL(url)
+            is_api = parsed.origin() == self._api and not parsed.user and not parsed.password
+        except ValueError:
+            is_api = False
+        if not is_api:
+            raise MediaRefused("The address of a picture is not at Twilio's API; it was not fetched.")
+        return parsed
+
+    async def _follow(self, url: URL, opened: contextlib.AsyncExitStack) -> aiohttp.ClientResponse:
         for _ in range(MOST_REDIRECTS + 1):
-            is_api = urlsplit(url).netloc == self._api.netloc
-            if not is_api:
-                await self._refuse_inside(url)
-            # The credentials go to Twilio's API only: the storage it redirects to must not see them.
-            headers = self._authorization if is_api else {}
-            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-                if answer.status in (301, 302, 303, 307, 308):
-                    url = urljoin(url, answer.headers.get("Location", ""))
-                    continue
-                if answer.status == 429 or answer.status >= 500:
-                    raise MediaAway(f"Twilio answered {answer.status} for a picture.")
-                if answer.status != 200:
-                    raise MediaRefused(f"Twilio answered {answer.status} for a picture.")
-                return await read_limited(answer)
+            answer = await self._ask(url, opened)
+            if answer.status in REDIRECTS:
+                url = redirected(url, answer)
+                answer.close()
+                continue
+            if answer.status == 429 or answer.status >= 500:
+                raise MediaAway(f"Twilio answered {answer.status} for a picture.")
+            if answer.status != 200:
+                raise MediaRefused(f"Twilio answered {answer.status} for a picture.")
+            return answer
         raise MediaRefused("A picture redirects too often.")
 
-    async def _refuse_inside(self, url: str) -> None:
-        """A redirect must not make us read our own network. The simulator's own address is the one exception."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(self._api.hostname):
-            raise MediaRefused("A picture redirects to an address without TLS.")
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-        if not all(ipaddress.ip_address(each[4][0]).is_global for each in found):
-            raise MediaRefused("A picture redirects into a private network.")
+    async def _ask(self, url: URL, opened: contextlib.AsyncExitStack) -> aiohttp.ClientResponse:
+        is_api = url.origin() == self._api
+        if not is_api and not self._elsewhere.may_lead_to(url):
+            raise MediaRefused("A picture redirects to an address that is not https on its usual port.")
+        # The credentials go to Twilio's API only: the storage it redirects to must not see them.
+        headers = self._authorization if is_api else {}
+        try:
+            return await opened.enter_async_context(self._session(url).get(url, headers=headers, allow_redirects=False))
+        except aiohttp.InvalidURL as error:
+            raise MediaRefused("A picture redirects to an address that cannot be read.") from error
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, NotOutside):
+                raise MediaRefused("A picture redirects into a private network.") from error
+            raise away(error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise away(error) from error
+
+    async def _chunks(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise MediaRefused("A picture came compressed, which nobody asked for.")
+        size = 0
+        too_large = MediaRefused(f"A picture is larger than {self._limits.largest // 1024 // 1024} MB.")
+        if (answer.content_length or 0) > self._limits.largest:
+            raise too_large
+        try:
+            async for chunk in answer.content.iter_chunked(CHUNK):
+                size += len(chunk)
+                if size > self._limits.largest:
+                    raise too_large
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise away(error) from error
+
+    def _session(self, url: URL) -> aiohttp.ClientSession:
+        """The operator says where the API is, so any address of it will do; every other is looked at."""
+        if url.origin() == self._api:
+            if self._to_api is None:
+                self._to_api = session(aiohttp.TCPConnector(limit=self._limits.at_once))
+            return self._to_api
+        if self._to_others is None:
+            # No connection is used twice: what a server sent beyond its answer must not begin the next one.
+            connector = aiohttp.TCPConnector(force_close=True, socket_factory=self._elsewhere.connect)
+            self._to_others = session(connector)
+        return self._to_others
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for each in (self._to_api, self._to_others):
+            if each is not None:
+                await each.close()
 
 
-async def read_limited(answer: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for chunk in answer.content.iter_chunked(64 * 1024):
-        content += chunk
-        if len(content) > LARGEST:
-            raise MediaRefused(f"A picture is larger than {LARGEST // 1024 // 1024} MB.")
-    return bytes(content)
+def session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=30, connect=5),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Pictures do not shrink; and a few kilobytes could be unpacked to fill the memory.
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+    )
 
 
-def is_loopback(host: str | None) -> bool:
-    return host in {"127.0.0.1", "localhost", "::1"}
+def redirected(url: URL, answer: aiohttp.ClientResponse) -> URL:
+    try:
+        following = url.join(URL(answer.headers.get("Location", ""), encoded=True))
+        is_usable = following.origin() is not None and not following.user and not following.password
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise MediaRefused("A picture redirects to an address that cannot be read.")
+    return following
+
+
+def away(error: Exception) -> MediaAway:
+    return MediaAway(f"A picture could not be fetched: {type(error).__name__}.")

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types bench lock clean help
+.PHONY: demo test lint types bench chaos lock clean help
 
 help:  ## what can be asked of make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -24,6 +24,9 @@ types: $(VENV)/.installed-dev  ## the strict type checker over src
 
 bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference
 	@$(BIN)/python -m bench
+
+chaos: $(VENV)/.installed-dev  ## break everything at once and count what people would have noticed (ARGS="--conversations 500")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: $(UV)  ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
 	@$(UV) pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/run.txt

@@ -10,6 +10,7 @@ import pytest
 from replyline.clock import FakeClock
 from replyline.db import Db, open_db
 from tests.support import databases, left_out, postgres_server
+from tests.support.launcher import Launcher
 
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 
@@ -64,3 +65,11 @@ async def db(database_url: str) -> AsyncIterator[Db]:
 def clock() -> FakeClock:
     """A clock that stands still on a Monday, at noon in Chicago."""
     return FakeClock("2026-03-02 18:00 UTC")
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    """Starts the `replyline` that is killed, and everything it has started ends with the run."""
+    launcher = Launcher()
+    yield launcher
+    launcher.close()

@@ -17,7 +17,8 @@ async def business(tmp_path: Path, database_url: str) -> AsyncIterator[Business]
     folder = tmp_path / "business"
     folder.mkdir()
     async with twilio.serving(), OpenAIServer(Brain()) as model:
-        business = open_business(folder, database_url, twilio, model, gate)
+        business = open_business(folder, database_url, twilio, model)
+        business.gate = gate
         try:
             yield business
         finally:

@@ -63,7 +63,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(business, db):
+def scene(business, db, launcher):
+    business.launcher = launcher
     return Scene(business, db)
 
 

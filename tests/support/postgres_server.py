@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -75,11 +76,13 @@ def server_url() -> str:
         place = folder / "url"
         if not place.exists():
             start(folder)
+            watch(folder)
             place.write_text(f"postgresql://postgres@/postgres?host={folder}")
         return place.read_text()
 
 
-def start(folder: Path) -> None:
+def start(folder: Path, options: Mapping[str, str] = OPTIONS) -> None:
+    """Make a server in a folder and start it; it listens at a Unix socket there. Raises `NoPostgres`."""
     initdb, pg_ctl = binary("initdb"), binary("pg_ctl")
     someone = as_someone(folder)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
@@ -90,14 +93,13 @@ def start(folder: Path) -> None:
     if made.returncode:
         raise NoPostgres(f"initdb failed: {made.stderr.strip()}")
     with (folder / "data" / "postgresql.conf").open("a") as conf:
-        conf.writelines(f"{name} = '{value}'\n" for name, value in OPTIONS.items())
+        conf.writelines(f"{name} = '{value}'\n" for name, value in options.items())
         conf.write(f"unix_socket_directories = '{folder}'\n")
     begun = subprocess.run(
         [*someone, pg_ctl, "start", "-w", "-D", folder / "data", "-l", folder / "server.log"], **quiet
     )
     if begun.returncode:
         raise NoPostgres(f"PostgreSQL did not start: {(folder / 'server.log').read_text()[-500:]}")
-    watch(folder)
 
 
 def watch(folder: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import aiohttp
 
@@ -26,6 +26,7 @@ from tests.llm.openai_server import OpenAIServer
 from tests.llm.openai_wire import Asked, Call, Reply
 from tests.support.cast import ANA, GYM_NUMBER
 from tests.support.gate import Gate
+from tests.support.launcher import Forked, Launcher
 
 REPLYLINE = Path(sys.executable).with_name("replyline")
 PATIENCE = 30.0  # seconds; machines that test are busy
@@ -121,7 +122,7 @@ class Brain:
 class Running:
     """A command at work."""
 
-    process: subprocess.Popen[bytes]
+    process: "subprocess.Popen[bytes] | Forked"
     out: Path
     log: Path
 
@@ -135,9 +136,10 @@ class Running:
 
     def kill(self) -> None:
         """kill -9, and whatever it has started with it."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:  # else its PID may be somebody else's by now
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def tell(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -154,10 +156,11 @@ class Business:
     database_url: str
     twilio: SimulatedTwilio
     model: OpenAIServer
-    brain: Brain
+    brain: Any
     port: int
     environment: dict[str, str]
     gate: Gate | None = None
+    launcher: Launcher | None = None
     started: list[Running] = field(default_factory=list)
 
     @property
@@ -170,7 +173,11 @@ class Business:
         number = len(self.started)
         out, log = self.folder / f"{number}.out", self.folder / f"{number}.log"
         with out.open("wb") as o, log.open("wb") as e:
-            running = Running(spawn([program, *command], cwd or self.folder, environment, o, e), out, log)
+            if self.launcher is not None and program == str(REPLYLINE):
+                process = self.launcher.start(list(command), cwd or self.folder, environment, o, e)
+            else:
+                process = spawn([program, *command], cwd or self.folder, environment, o, e)
+        running = Running(process, out, log)
         self.started.append(running)
         return running
 
@@ -235,14 +242,19 @@ def spawn(
 
 
 def open_business(
-    folder: Path, database_url: str, twilio: SimulatedTwilio, model: OpenAIServer, gate: Gate | None = None
+    folder: Path,
+    database_url: str,
+    twilio: SimulatedTwilio,
+    model: OpenAIServer,
+    *,
+    line: str = LINE,
+    retries: str = "",
 ) -> Business:
-    """Write the line file, and have Twilio call where its server will be."""
-    assert isinstance(model.brain, Brain)
-    (folder / "line.py").write_text(LINE)
+    """Write the line file, and have Twilio call where its server will be; `retries` is the fragment of that URL."""
+    (folder / "line.py").write_text(line)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    twilio.add_number(GYM_NUMBER, sms_url=f"{url}/webhooks/twilio/sms")
+    twilio.add_number(GYM_NUMBER, sms_url=f"{url}/webhooks/twilio/sms{retries}")
     environment = bare_environment() | {
         "TWILIO_ACCOUNT_SID": twilio.account_sid,
         "TWILIO_AUTH_TOKEN": twilio.auth_token,
@@ -254,7 +266,7 @@ def open_business(
         "REPLYLINE_DATABASE_URL": database_url,
         "REPLYLINE_PUBLIC_URL": url,
     }
-    return Business(folder, database_url, twilio, model, model.brain, port, environment, gate)
+    return Business(folder, database_url, twilio, model, model.brain, port, environment)
 
 
 def a_twilio() -> SimulatedTwilio:

@@ -431,6 +431,20 @@ async def test_a_picture_needs_credentials_and_its_link_runs_out(twilio: Simulat
     assert (await ask(requests.get, link, timeout=5)).status_code == 403
 
 
+async def test_how_long_a_pictures_link_lasts_can_be_set(twilio: SimulatedTwilio, clock: FakeClock) -> None:
+    twilio.policy = Policy(media_link_lasts=10)
+    sid = await twilio.phone(ANA).text("Look", media=[("image/png", b"\x89PNG one")])
+    path = f"/Messages/{sid}/Media/{twilio.message(sid).media[0].sid}"
+    link = (await raw(twilio, "GET", path)).headers["Location"]
+
+    clock.advance(seconds=9)
+    assert (await ask(requests.get, link, timeout=5)).status_code == 200
+    clock.advance(seconds=1)
+    assert (await ask(requests.get, link, timeout=5)).status_code == 403
+    again = (await raw(twilio, "GET", path)).headers["Location"]
+    assert (await ask(requests.get, again, timeout=5)).content == b"\x89PNG one"
+
+
 async def test_numbers_are_listed_and_their_webhooks_set(client: Client, twilio: SimulatedTwilio) -> None:
     twilio.add_number(SHORT_CODE)
     [number] = await ask(client.incoming_phone_numbers.list)

@@ -322,6 +322,50 @@ async def test_a_webhook_is_retried_as_its_url_says(
     assert all(is_valid(twilio, webhook) for webhook in ours.got)
 
 
+@pytest.mark.parametrize(
+    ("policy", "answer", "takes"),
+    [
+        ("4xx", lambda: Response("no", 404, media_type="text/xml"), 0),
+        ("5xx", fails, 0),
+        ("rt", fails, 0.4),
+    ],
+)
+@pytest.mark.parametrize("is_retried", [True, False])
+async def test_a_webhook_is_tried_as_often_as_its_url_says_and_then_the_fallback(
+    twilio: SimulatedTwilio,
+    ours: OurServer,
+    policy: str,
+    answer: Callable[[], Response],
+    takes: float,
+    is_retried: bool,
+) -> None:
+    fragment = f"#rc=2&rt=100&rp={policy if is_retried else 'ct'}"
+    twilio.add_number(OURS, sms_url=f"{ours.url}/sms{fragment}", fallback_url=f"{ours.url}/fallback")
+    ours.answers["/sms"], ours.takes["/sms"] = answer, takes
+
+    sid = await twilio.phone(ANA).text("Hi")
+
+    assert len(ours.at("/sms")) == (3 if is_retried else 1)
+    assert [(webhook.form["MessageSid"], webhook.form["ErrorCode"]) for webhook in ours.at("/fallback")] == [
+        (sid, "11200")
+    ]
+
+
+async def test_a_status_callback_is_retried_as_its_url_says_and_has_no_fallback(
+    twilio: SimulatedTwilio, ours: OurServer, client: Client
+) -> None:
+    twilio.add_number(OURS, sms_url=f"{ours.url}/sms", fallback_url=f"{ours.url}/fallback")
+    ours.answers["/status"] = fails
+
+    callback = f"{ours.url}/status#rc=2&rp=5xx"
+    await ask(client.messages.create, to=ANA, from_=OURS, body="Hello", status_callback=callback)
+    await twilio.settle()
+
+    assert ours.statuses() == ["sent"] * 3 + ["delivered"] * 3
+    assert len(ours.got) == 6
+    assert [alert.code for alert in twilio.alerts] == [11200, 11200]
+
+
 async def test_a_retry_that_works_is_enough(twilio: SimulatedTwilio, ours: OurServer) -> None:
     twilio.add_number(OURS, sms_url=f"{ours.url}/sms#rc=2&rp=5xx")
     ours.answers["/sms"] = lambda: fails() if len(ours.got) == 1 else Response("<Response/>", media_type="text/xml")

@@ -38,6 +38,7 @@ from replyline.simulator.mishaps import (
     WebhookRequest,
 )
 from replyline.simulator.new_message import Policy
+from replyline.simulator.pacing import Pacing
 from replyline.simulator.phone import SimulatedPhone
 from replyline.simulator.serve import DroppableProtocol, serve
 from replyline.simulator.simulated_twilio import ACCOUNT_SID, AUTH_TOKEN, SimulatedTwilio
@@ -78,6 +79,7 @@ __all__ = [
     "MessagingService",
     "NotOurNumber",
     "Number",
+    "Pacing",
     "Policy",
     "ReceivedText",
     "RestRequest",

@@ -1,7 +1,7 @@
 """An outbound message on its way: queued, sent, delivered, with a status callback at each step."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from replyline.conversations.segments import measure
@@ -11,7 +11,7 @@ from replyline.simulator.changes import Kind
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.mishaps import WebhookFault
 
-OPTED_OUT, NO_USABLE_SENDER, EXPIRED = 21610, 21703, 30036
+OPTED_OUT, NO_USABLE_SENDER, QUEUE_IS_FULL, EXPIRED = 21610, 21703, 30001, 30036
 QUIET = {Status.ACCEPTED, Status.SCHEDULED}  # states a message begins in, which nobody is told
 
 
@@ -25,7 +25,9 @@ class Delivery:
     def begin(self, message: Message) -> None:
         """Put a new message on its way."""
         self._exchange.announce(Kind.STATUS, message, message.status)
-        self._exchange.background.start(self._carry(message))
+        # Who came first is first in the sender's queue: that is settled now, not when the task begins.
+        turn = self._exchange.lanes.enter(message) if message.status is Status.QUEUED else None
+        self._exchange.background.start(self._carry(message, turn))
 
     def move(self, message: Message, status: Status, **changes: Any) -> Message:
         """Move a message on, and tell its status callback."""
@@ -36,7 +38,7 @@ class Delivery:
             self._tell(url, message)
         return message
 
-    async def _carry(self, message: Message) -> None:
+    async def _carry(self, message: Message, turn: datetime | None) -> None:
         exchange = self._exchange
         if message.send_at is not None:
             await exchange.background.rest_until(message.send_at)
@@ -46,12 +48,20 @@ class Delivery:
         queued_at = exchange.clock.now()
         if message.status is not Status.QUEUED:
             message = self._enqueue(message)
-        await exchange.clock.sleep(exchange.times.until_sent)
-        problem = self._problem_with(message, queued_at)
+            turn = exchange.lanes.enter(message)
+        if turn is not None:
+            await self._wait_in_the_queue(turn, queued_at + timedelta(seconds=message.validity_seconds))
+        problem = self._problem_with(message, queued_at) if turn is not None else QUEUE_IS_FULL
         if problem is not None:
             self.move(message, Status.FAILED, error_code=problem)
             return
         await self._send(message)
+
+    async def _wait_in_the_queue(self, turn: datetime, until: datetime) -> None:
+        exchange = self._exchange
+        if turn > exchange.clock.now():
+            await exchange.background.rest_until(min(turn, until + timedelta(microseconds=1)))
+        await exchange.clock.sleep(exchange.times.until_sent)
 
     def _enqueue(self, message: Message) -> Message:
         service = self._exchange.account.services[message.messaging_service_sid or ""]

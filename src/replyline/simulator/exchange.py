@@ -12,7 +12,9 @@ from replyline.simulator.changes import Change, Changes, Kind
 from replyline.simulator.faults import Faults
 from replyline.simulator.holding import Holding
 from replyline.simulator.mishaps import WebhookFault, WebhookRequest
+from replyline.simulator.new_message import Policy
 from replyline.simulator.opt_outs import OptOuts
+from replyline.simulator.pacing import Lanes
 from replyline.simulator.webhooks import Answer, Webhooks
 
 
@@ -53,6 +55,8 @@ class Exchange:
     webhooks: Webhooks
     background: Background
     holding: Holding
+    policy: Policy
+    lanes: Lanes
     url: str  # where this Twilio is reached
     screens: dict[str, Screen] = field(default_factory=dict)  # by phone number
     opt_outs: OptOuts = field(default_factory=OptOuts)

@@ -17,6 +17,7 @@ from replyline.phone_numbers import (
 from replyline.simulator.account import Account, MessagingService
 from replyline.simulator.magic_numbers import check_magic
 from replyline.simulator.opt_outs import OptOuts
+from replyline.simulator.pacing import Pacing
 from replyline.simulator.refusals import Refusal
 
 MOST_MEDIA = 10
@@ -34,6 +35,9 @@ class Policy:
     verified: frozenset[str] | None = None  # a trial account's recipients; none: not a trial account
     landlines: frozenset[str] = frozenset()
     magic_numbers: bool = False
+    pacing: Pacing | None = None  # how fast texts leave; none: at once
+    concurrent_requests: int | None = None  # more at the same moment are answered 429; none: any number
+    media_link_lasts: float = 4 * 3600  # seconds in which a picture can be fetched where Twilio redirects to
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,6 +57,9 @@ class OptOuts:
     def blocks(self, phone: str, number: str, service: MessagingService | None) -> bool:
         return (phone, service.sid if service else number) in self.blocked
 
+    def block(self, phone: str, number: str, service: MessagingService | None) -> None:
+        self.blocked.add((phone, service.sid if service else number))
+
     def heed(self, phone: str, number: Number, service: MessagingService | None, body: str) -> Heeded | None:
         """Act on a text if it is nothing but a keyword that this sender's kind knows."""
         word = body.strip().upper()

@@ -14,14 +14,13 @@ from replyline.simulator.answers import account_json, balance_json, media_json, 
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.inbound import guessed_type
-from replyline.simulator.new_message import NewMessage, Policy, read_new_message
+from replyline.simulator.new_message import NewMessage, read_new_message
 from replyline.simulator.pages import matching_messages, page_of
 from replyline.simulator.refusals import Refusal
 from replyline.simulator.rest import Asked, RestApi
 
 Record = TypeVar("Record")
 ACCOUNT = "/2010-04-01/Accounts/{account}"
-MEDIA_LINK_LASTS = timedelta(hours=4)
 NUMBER_SETTINGS = {
     "FriendlyName": "friendly_name",
     "SmsUrl": "sms_url",
@@ -35,8 +34,8 @@ NUMBER_SETTINGS = {
 class Resources:
     """Answers REST requests from the account's state."""
 
-    def __init__(self, exchange: Exchange, delivery: Delivery, policy: Policy) -> None:
-        self._exchange, self._delivery, self._policy = exchange, delivery, policy
+    def __init__(self, exchange: Exchange, delivery: Delivery) -> None:
+        self._exchange, self._delivery = exchange, delivery
         self._account = exchange.account
         self._media_links: dict[str, tuple[Media, datetime]] = {}
 
@@ -56,14 +55,23 @@ class Resources:
         ]
 
     def create_message(self, asked: Asked) -> Response:
-        new = read_new_message(asked.fields, self._account, self._exchange.opt_outs, self._policy)
+        new = read_new_message(asked.fields, self._account, self._exchange.opt_outs, self._exchange.policy)
+        self._check_queue(new)
         message = self._add(new)
         answer = JSONResponse(message_json(self._account, message), 201)
-        if self._policy.magic_numbers:
+        if self._exchange.policy.magic_numbers:
             del self._account.messages[message.sid]  # test credentials send nothing and keep nothing
         else:
             self._delivery.begin(message)
         return answer
+
+    def _check_queue(self, new: NewMessage) -> None:
+        """A full queue is told at once to who names the sender; with a service, the message fails later."""
+        if new.sender is None or new.service is not None:
+            return
+        segments = 1 if new.is_mms else measure(new.body).segments
+        if not self._exchange.lanes.has_room(sender=new.sender, to=new.to, segments=segments, is_mms=new.is_mms):
+            raise Refusal(21611)
 
     def _add(self, new: NewMessage) -> Message:
         status = Status.SCHEDULED if new.send_at else Status.ACCEPTED if new.service else Status.QUEUED
@@ -85,7 +93,7 @@ class Resources:
         )
 
     def list_messages(self, asked: Asked) -> Response:
-        if self._policy.magic_numbers:
+        if self._exchange.policy.magic_numbers:
             raise Refusal(20008)
         found = {message.sid: message for message in matching_messages(self._account, asked.query)}
         page = page_of(list(found), self._account.order, path=asked.path, query=asked.query)
@@ -146,7 +154,8 @@ class Resources:
         if media.source_url is not None:
             return RedirectResponse(media.source_url, 307)
         link = secrets.token_hex(16)
-        self._media_links[link] = (media, self._exchange.clock.now() + MEDIA_LINK_LASTS)
+        lasts = timedelta(seconds=self._exchange.policy.media_link_lasts)
+        self._media_links[link] = (media, self._exchange.clock.now() + lasts)
         return RedirectResponse(f"{asked.base_url}/media/{link}", 307)
 
     def content(self, asked: Asked) -> Response:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from replyline.simulator.answers import refusal_json
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.mishaps import Ending, Fault, RestRequest
-from replyline.simulator.new_message import Fields, Policy
+from replyline.simulator.new_message import Fields
 from replyline.simulator.refusals import REFUSALS, Refusal
 from replyline.twilio.form import parse_form
 
@@ -43,8 +43,8 @@ Answerer = Callable[[Asked], Response]
 class RestApi:
     """Turns the functions that answer into Starlette endpoints."""
 
-    def __init__(self, exchange: Exchange, policy: Policy, secrets: Mapping[str, tuple[str, ...]]) -> None:
-        self._exchange, self._policy, self._secrets = exchange, policy, secrets
+    def __init__(self, exchange: Exchange, secrets: Mapping[str, tuple[str, ...]]) -> None:
+        self._exchange, self._secrets = exchange, secrets
         self._open = 0
         self._requests = 0
 
@@ -72,6 +72,9 @@ class RestApi:
 
     async def _answer(self, request: Request, answerer: Answerer, *, is_public: bool, is_for_tests: bool) -> Response:
         asked = await read(request)
+        most = self._exchange.policy.concurrent_requests
+        if most is not None and self._open > most and not is_public:
+            return answer_refusal(Refusal(20429))
         fault = self._exchange.faults.of_request(
             RestRequest(method=request.method, path=asked.path, fields=asked.query | asked.form)
         )
@@ -103,7 +106,7 @@ class RestApi:
             raise Refusal(20003)
         if asked.names["account"] != self._exchange.account.sid:
             raise Refusal(20404, path=asked.path)
-        if self._policy.magic_numbers and not is_for_tests:
+        if self._exchange.policy.magic_numbers and not is_for_tests:
             raise Refusal(20008)
 
 

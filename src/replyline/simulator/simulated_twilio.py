@@ -16,6 +16,7 @@ from replyline.simulator.faults import Faults
 from replyline.simulator.holding import Holding
 from replyline.simulator.inbound import Inbound
 from replyline.simulator.new_message import Policy
+from replyline.simulator.pacing import Lanes
 from replyline.simulator.phone import SimulatedPhone
 from replyline.simulator.resources import Resources
 from replyline.simulator.rest import RestApi
@@ -49,16 +50,16 @@ class SimulatedTwilio:
         self.account_sid, self.auth_token = account_sid, auth_token
         self.faults = Faults(clock=clock)
         self._account = Account(sid=account_sid, clock=clock, created_at=clock.now())
-        self._exchange = self._wire(delivery or DeliveryTimes(), clock, url.rstrip("/"))
+        self._exchange = self._wire(delivery or DeliveryTimes(), policy, clock, url.rstrip("/"))
         self._phones: dict[str, SimulatedPhone] = {}
         outbound = Delivery(self._exchange)
         self._inbound = Inbound(self._exchange, outbound)
         tokens = (auth_token, secondary_auth_token) if secondary_auth_token else (auth_token,)
         secrets = {account_sid: tokens} | {key: (secret,) for key, secret in (api_keys or {}).items()}
-        api = RestApi(self._exchange, policy, secrets)
-        self.app: Starlette = api.app(Resources(self._exchange, outbound, policy).routes(api))
+        api = RestApi(self._exchange, secrets)
+        self.app: Starlette = api.app(Resources(self._exchange, outbound).routes(api))
 
-    def _wire(self, times: DeliveryTimes, clock: Clock, url: str) -> Exchange:
+    def _wire(self, times: DeliveryTimes, policy: Policy, clock: Clock, url: str) -> Exchange:
         webhooks = Webhooks(auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""))
         background = Background(clock)
         return Exchange(
@@ -69,6 +70,8 @@ class SimulatedTwilio:
             webhooks=webhooks,
             background=background,
             holding=Holding(clock, background),
+            policy=policy,
+            lanes=Lanes(self._account, clock, lambda: self.policy.pacing),
             url=url,
         )
 
@@ -80,6 +83,15 @@ class SimulatedTwilio:
     @url.setter
     def url(self, url: str) -> None:
         self._exchange.url = url.rstrip("/")
+
+    @property
+    def policy(self) -> Policy:
+        """What the account may do; it can be changed at any time."""
+        return self._exchange.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._exchange.policy = policy
 
     @property
     def numbers(self) -> list[str]:
@@ -169,6 +181,10 @@ class SimulatedTwilio:
     def has_opted_out(self, phone: str, number: str) -> bool:
         """Whether Twilio would refuse a text from this number to this phone with 21610."""
         return self._exchange.opt_outs.blocks(phone, number, self._account.service_of(number))
+
+    def opt_out(self, phone: str, number: str) -> None:
+        """Put a phone on Twilio's own list, as its STOP would, with no text that says so."""
+        self._exchange.opt_outs.block(phone, number, self._account.service_of(number))
 
     async def text_from_phone(self, *, from_: str, to: str, body: str, media: Sequence[tuple[str, bytes]] = ()) -> str:
         """Take a phone's text to one of the account's numbers. Gives its SID once our server has answered.

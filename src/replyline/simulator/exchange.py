@@ -1,6 +1,6 @@
 """What the simulator's parts share: the account, the clock, the wire to our server, and the phones."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -58,7 +58,7 @@ class Exchange:
     policy: Policy
     lanes: Lanes
     url: str  # where this Twilio is reached
-    screens: dict[str, Screen] = field(default_factory=dict)  # by phone number
+    screen_of: Callable[[str], Screen]  # by phone number
     opt_outs: OptOuts = field(default_factory=OptOuts)
     changes: Changes = field(default_factory=Changes)
 
@@ -91,8 +91,7 @@ class Exchange:
         self.changes.announce(Change(kind=kind, sid=sid, sender=sender, to=to, status=status, at=self.clock.now()))
 
     def show(self, phone: str, *, sender: str, body: str, media_urls: tuple[str, ...] = (), sid: str | None) -> None:
-        """Put a text on a phone's screen, if there is such a phone."""
-        screen = self.screens.get(phone)
-        if screen is not None:
-            screen.show(ReceivedText(body=body, sender=sender, media_urls=media_urls, sid=sid, at=self.clock.now()))
+        """Put a text on a phone's screen."""
+        text = ReceivedText(body=body, sender=sender, media_urls=media_urls, sid=sid, at=self.clock.now())
+        self.screen_of(phone).show(text)
         self.tell(Kind.ON_PHONE, sid=sid, sender=sender, to=phone, status=Kind.ON_PHONE)

@@ -90,9 +90,9 @@ class Faults:
         The same seed makes the same things go wrong again: luck is drawn for each phone by itself, in the order of
         its own requests, messages and webhooks, whatever others do at the same moment.
         """
-        self._add_chances(seed, requests or {})
-        self._add_chances(seed, messages or {})
-        self._add_chances(seed, webhooks or {})
+        every: list[Mapping[Any, float]] = [requests or {}, messages or {}, webhooks or {}]
+        for trouble in [each for chances in every for each in as_trouble(seed, chances)]:
+            self.add(trouble)
 
     def add(self, trouble: Trouble[Wrong]) -> Standing[Wrong]:
         """Let trouble stand, behind what stands already. Its `id` takes it back."""
@@ -122,15 +122,6 @@ class Faults:
     def of_webhook(self, request: WebhookRequest) -> WebhookFault | None:
         return first_answer(self.of_webhooks, request)
 
-    def _add_chances(self, seed: int, chances: Mapping[Wrong, float]) -> None:
-        left = 1.0
-        for what, share in chances.items():
-            if not 0 <= share <= left + 1e-9:
-                raise BadTrouble("Each probability is from 0 to 1, and those of one kind are at most 1 together.")
-            # The ones before it are asked first: of what they leave, a larger share is the same share of all.
-            self.add(Trouble(what=what, share=min(share / left, 1) if left > 0 else 0, seed=seed))
-            left -= share
-
     def _list_of(self, trouble: Trouble[Any]) -> list[Any]:
         if isinstance(trouble.what, Fault):
             return self.of_requests
@@ -139,3 +130,15 @@ class Faults:
 
 def first_answer(rules: list[Callable[[Facts], Answer | None]], facts: Facts) -> Answer | None:
     return next((answer for rule in list(rules) if (answer := rule(facts)) is not None), None)
+
+
+def as_trouble(seed: int, chances: Mapping[Any, float]) -> list[Trouble[Any]]:
+    """What goes wrong with its probability, as trouble that is asked one after the other. Raises `BadTrouble`."""
+    made, left = [], 1.0
+    for what, share in chances.items():
+        if not 0 <= share <= left + 1e-9:
+            raise BadTrouble("Each probability is from 0 to 1, and those of one kind are at most 1 together.")
+        # The ones before it are asked first: of what they leave, a larger share is the same share of all.
+        made.append(Trouble(what=what, share=min(share / left, 1) if left > 0 else 0, seed=seed))
+        left -= share
+    return made

@@ -4,14 +4,19 @@ https://support.twilio.com/hc/en-us/articles/115002943027
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from replyline.clock import Clock
+from replyline.errors import ReplylineError
 from replyline.phone_numbers import SenderKind, country_of, sender_kind
 from replyline.simulator.account import Account, Message
 
 ROUNDING = 0.001  # of a segment: times are whole microseconds
+
+
+class BadPacing(ReplylineError):
+    """Nothing would ever leave at that pace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +33,12 @@ class Pacing:
     short_code_mms: float = 40
     queue_hours: float = 10  # how much work may wait for a sender
     queue_segments: int | None = None  # how many instead, for tests that fill it
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and not value > 0:
+                raise BadPacing(f"A pacing's '{each.name}' must be more than 0, and {value} is not.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

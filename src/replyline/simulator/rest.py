@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from replyline.simulator.answers import refusal_json
@@ -48,7 +48,7 @@ class RestApi:
         self._open = 0
         self._requests = 0
 
-    def app(self, routes: list[Route]) -> Starlette:
+    def app(self, routes: list[BaseRoute]) -> Starlette:
         return Starlette(routes=routes, exception_handlers={404: refused, 405: refused})
 
     def route(self, path: str, *, is_public: bool = False, is_for_tests: bool = False, **answerers: Answerer) -> Route:

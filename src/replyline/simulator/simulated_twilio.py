@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from starlette.applications import Starlette
 
 from replyline.clock import Clock, SystemClock
-from replyline.phone_numbers import SenderKind, sender_kind
+from replyline.phone_numbers import SenderKind, parse_e164, sender_kind
 from replyline.simulator.account import Account, Alert, Message, MessagingService, Number
 from replyline.simulator.background import Background
 from replyline.simulator.changes import Change
+from replyline.simulator.control import control_routes
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import DeliveryTimes, Exchange
 from replyline.simulator.faults import Faults
@@ -31,7 +32,8 @@ class SimulatedTwilio:
     """Twilio for tests, the demo and your own line's tests. What it holds is in memory and dies with it.
 
     `app` is an ASGI app with Twilio's paths: serve it, or mount it below a path and say so in `url`. Both auth
-    tokens open the REST API, `auth_token` signs; `api_keys` are SIDs and their secrets. `faults` makes things go wrong.
+    tokens open the REST API, `auth_token` signs; `api_keys` are SIDs and their secrets. `faults` makes things go wrong;
+    over HTTP the same is done below /control: docs/guide/simulator.md.
     """
 
     def __init__(
@@ -57,7 +59,8 @@ class SimulatedTwilio:
         tokens = (auth_token, secondary_auth_token) if secondary_auth_token else (auth_token,)
         secrets = {account_sid: tokens} | {key: (secret,) for key, secret in (api_keys or {}).items()}
         api = RestApi(self._exchange, secrets)
-        self.app: Starlette = api.app(Resources(self._exchange, outbound).routes(api))
+        resources = Resources(self._exchange, outbound)
+        self.app: Starlette = api.app([*resources.routes(api), *control_routes(self, self._account)])
 
     def _wire(self, times: DeliveryTimes, policy: Policy, clock: Clock, url: str) -> Exchange:
         webhooks = Webhooks(auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""))
@@ -73,6 +76,7 @@ class SimulatedTwilio:
             policy=policy,
             lanes=Lanes(self._account, clock, lambda: self.policy.pacing),
             url=url,
+            screen_of=self.phone,
         )
 
     @property
@@ -118,8 +122,12 @@ class SimulatedTwilio:
         fallback_method: str = "POST",
         can_mms: bool = True,
     ) -> Number:
-        """Give the account a phone number or a short code, or change what is called when it is texted."""
+        """Give the account a phone number or a short code, or change what is called when it is texted.
+
+        Raises `NotAPhoneNumber`.
+        """
         is_short = sender_kind(address) is SenderKind.SHORT_CODE
+        address = address if is_short else parse_e164(address)
         now = self._account.clock.now()
         before = self._account.numbers.get(address)
         number = Number(
@@ -169,7 +177,6 @@ class SimulatedTwilio:
         """The phone with this number; always the same one. `texts_with` is where its texts go when nothing is said."""
         if number not in self._phones:
             self._phones[number] = SimulatedPhone(number, self)
-            self._exchange.screens[number] = self._phones[number]
         phone = self._phones[number]
         phone.texts_with = texts_with or phone.texts_with
         return phone

@@ -31,7 +31,7 @@ class Carrier:
     troubles: list = field(default_factory=list)
     sids: list = field(default_factory=list)
 
-    async def create(self, outgoing):
+    async def create(self, outgoing, *, in_time):
         if self.troubles:
             raise self.troubles.pop(0)
         self.sids.append(a_sid())

@@ -28,6 +28,7 @@ from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, We
 from replyline.llm.ask import Model
 from replyline.log import get_log
 from replyline.outbound import queue
+from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
@@ -147,8 +148,9 @@ class App:
 
     def _pages(self) -> list[BaseRoute]:
         web = WebContext(line=self.line, db=self.db, clock=self.clock, secret=secret_of(self.settings))
+        own_pictures = PicturePage(self.db, self.clock, self.store, links_of(self.settings))
         pages = [Route(page.path, page_endpoint(page.answer, web)) for page in self.line.pages]
-        return [Mount("/plugins", routes=pages)] if pages else []
+        return [Route(PATH, own_pictures.answer), *([Mount("/plugins", routes=pages)] if pages else [])]
 
 
 def spare_the_collector() -> None:
@@ -220,6 +222,7 @@ def pools(
         book=read_rulebook(settings.rules_dir),
         twilio=twilio,
         status_url=f"{settings.public_url}{STATUS}",
+        links=links_of(settings),
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
@@ -243,6 +246,11 @@ def secret_of(settings: Settings) -> bytes:
     """The key of our own hashes and links, the same in every process."""
     secret = settings.hash_secret.get_secret_value() if settings.hash_secret else settings.auth_tokens[0]
     return hashlib.sha256(b"replyline:" + secret.encode()).digest()
+
+
+def links_of(settings: Settings) -> PictureLinks:
+    assert settings.public_url is not None
+    return PictureLinks(public_url=settings.public_url, secret=secret_of(settings))
 
 
 def page_endpoint(answer: WebFunction, web: WebContext) -> Callable[[Request], Awaitable[Response]]:

@@ -126,7 +126,9 @@ def migrate(line: str | None) -> None:
 @click.argument("to")
 @click.argument("body")
 @click.option("--line", "line_name", default="line:line", show_default=True, help="The line that texts.")
-@click.option("--picture", "pictures", multiple=True, metavar="URL", help="A picture to send along; up to ten.")
+@click.option(
+    "--picture", "pictures", multiple=True, metavar="FILE|URL", help="A picture to send along; up to ten, 5 MB in all."
+)
 @click.option("--marketing", is_flag=True, help="It advertises something; stricter rules apply.")
 def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketing: bool) -> None:
     """Text somebody from a line. It is queued, and leaves through the same gate as every other text."""
@@ -141,6 +143,8 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
     check_schema(settings.database_url, line)
     if not settings.twilio_phone_number and not settings.twilio_messaging_service_sid:
         raise click.ClickException("Set TWILIO_PHONE_NUMBER or TWILIO_MESSAGING_SERVICE_SID to say whom it is from.")
+    urls = [each for each in pictures if each.startswith(("https://", "http://"))]
+    own = asyncio_run(keep_pictures(settings, [Path(each) for each in pictures if each not in urls]))
     db = open_db(settings.database_url)
     try:
         text_id = db.run_blocking(
@@ -150,13 +154,34 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
             our_address=settings.twilio_phone_number or settings.twilio_messaging_service_sid or "",
             messaging_service_sid=settings.twilio_messaging_service_sid,
             body=body,
-            media_urls=pictures,
+            media_urls=urls,
+            pictures=own,
             purpose=Purpose.MARKETING if marketing else Purpose.TRANSACTIONAL,
             now=now_of(db),
         )
     finally:
         db.close_blocking()
     click.echo(text_id)
+
+
+async def keep_pictures(settings: Any, files: list[Path]) -> list[Any]:
+    """Put pictures where the server finds them when Twilio asks for them."""
+    from replyline.conversations.media_store import open_store
+    from replyline.outbound.own_pictures import MOST_IN_ALL, UnsendablePicture, check, keep
+
+    def read(file: Path) -> bytes:
+        try:
+            with file.open("rb") as opened:
+                return opened.read(MOST_IN_ALL + 1)  # enough to see that it is too large
+        except OSError as error:
+            raise UnsendablePicture(f"{file} cannot be read: {error.strerror}.") from None
+
+    checked = check([(str(file), read(file)) for file in files])
+    store = open_store(settings)
+    try:
+        return [await keep(store, each) for each in checked]
+    finally:
+        await store.close()
 
 
 @main.command()

@@ -15,6 +15,7 @@ from tests.support.processes import PATIENCE, Business, bare_environment, until
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
 SCRIPT = ROOT / "examples" / "conversation.txt"
 
 
@@ -68,3 +69,15 @@ async def test_a_text_from_the_command_line_is_sent_by_the_worker(business):
     assert re.fullmatch(r"txt_\w+\n", texting.printed)
     await business.phone().wait_for(1, timeout=PATIENCE)
     assert business.phone().screen == business.sent == ["We are open again!"]
+
+
+@only_on_sqlite
+async def test_a_picture_from_the_command_line_is_there_when_twilio_fetches_it(business, tmp_path):
+    (tmp_path / "offer.png").write_bytes(PNG)
+    await business.serve()
+    texting = business.run("text", ANA, "Look!", "--picture", str(tmp_path / "offer.png"))
+    assert await texting.end() == 0, texting.logged
+    await business.phone().wait_for(1, timeout=PATIENCE)
+    (link,) = business.phone().received[0].media_urls
+    async with aiohttp.ClientSession() as session, session.get(link) as response:
+        assert (response.status, response.content_type, await response.read()) == (200, "image/png", PNG)

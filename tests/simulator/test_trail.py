@@ -20,6 +20,7 @@ from replyline.simulator.trail_records import Tone
 from replyline.twilio.client import InDoubt, Message, Refused, Throttled
 from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, a_line, a_sid
+from tests.support.post import LINKS
 from tests.support.road import FixedModel, Road, calls, says
 
 
@@ -63,6 +64,7 @@ class Gym(Road):
             book=read_rulebook(),
             twilio=self.twilio,
             status_url="http://x/status",
+            links=LINKS,
         )
         await Worker(self.db, self.clock, [Pool(kinds={queue.KIND: send}, at_once=5)]).work_until_idle()
 

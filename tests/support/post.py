@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from replyline.db.tables import texts
 from replyline.inbound.delivery_report import DeliveryReport, report
+from replyline.outbound.picture_links import PictureLinks
 from replyline.outbound.queue import KIND
 from replyline.outbound.say import say
 from replyline.outbound.send import Send
@@ -11,6 +12,8 @@ from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
 from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, CLEO, GYM_NUMBER
+
+LINKS = PictureLinks(public_url="https://sms.example.com", secret=b"secret")
 
 
 class Post:
@@ -20,7 +23,13 @@ class Post:
         self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
         self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
         self._send = Send(
-            db=db, clock=clock, line=line, book=read_rulebook(), twilio=client, status_url="http://127.0.0.1:9/status"
+            db=db,
+            clock=clock,
+            line=line,
+            book=read_rulebook(),
+            twilio=client,
+            status_url="http://127.0.0.1:9/status",
+            links=LINKS,
         )
 
     def say(self, body="See you at six.", *, to=ANA, **given):
@@ -31,8 +40,11 @@ class Post:
         self.clock.advance(seconds=seconds)
         await Worker(self.db, self.clock, [Pool(kinds={KIND: self._send}, at_once=50)]).work_until_idle()
 
+    def phone(self, number=ANA):
+        return self._phones[number]
+
     def screen(self, phone=ANA):
-        return self._phones[phone].screen
+        return self.phone(phone).screen
 
     def row(self, text_id):
         return self.db.run_blocking(lambda conn: conn.execute(select(texts).where(texts.c.id == text_id)).one())

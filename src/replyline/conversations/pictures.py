@@ -1,6 +1,6 @@
 """Pictures: the rows that say what was attached to a text, and where it is kept."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -66,11 +66,16 @@ def attached_to(conn: Connection, text_ids: Sequence[str]) -> list[Attachment]:
     return [as_attachment(row) for row in rows]
 
 
-def attach_own(conn: Connection, text_id: str, own: Sequence[OwnPicture]) -> list[str]:
-    """Attach pictures of ours to a text that leaves; gives their ids."""
+def own_ids(own: Sequence[OwnPicture]) -> dict[str, OwnPicture]:
+    """An id for each picture of ours that goes with a text, in order."""
+    return {new_id("med"): each for each in own}
+
+
+def attach_own(conn: Connection, text_id: str, own: Mapping[str, OwnPicture]) -> None:
+    """Attach pictures of ours to a text that leaves."""
     rows = [
         {
-            "id": new_id("med"),
+            "id": media_id,
             "text_id": text_id,
             "position": position,
             "url": "",
@@ -79,11 +84,10 @@ def attach_own(conn: Connection, text_id: str, own: Sequence[OwnPicture]) -> lis
             "path": each.path,
             "size": each.size,
         }
-        for position, each in enumerate(own)
+        for position, (media_id, each) in enumerate(own.items())
     ]
     if rows:
         conn.execute(ADD, rows)
-    return [str(row["id"]) for row in rows]
 
 
 def keep(

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from replyline.conversations import pictures
 from replyline.conversations.delivery import Status
+from replyline.conversations.pictures import OwnPicture
 from replyline.conversations.segments import LONGEST_BODY, measure
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import UtcTime
@@ -43,7 +45,8 @@ class NewText:
     our_address: str  # the number, short code or id it leaves from
     body: str
     purpose: Purpose
-    media_urls: Sequence[str] = ()
+    media_urls: Sequence[str] = ()  # pictures elsewhere, and those our store keeps:
+    pictures: Sequence[OwnPicture] = ()
     messaging_service_sid: str | None = None
     turn_id: str | None = None
     not_before: datetime | None = None
@@ -52,14 +55,16 @@ class NewText:
 
 def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
     """Store a text and have it sent; gives its id. It is judged when it leaves, not here. Raises `UnsendableText`."""
-    if not text.body and not text.media_urls:
+    count = len(text.media_urls) + len(text.pictures)
+    if not text.body and not count:
         raise UnsendableText("A text needs a body or a picture.")
     if len(text.body) > LONGEST_BODY:
         raise UnsendableText(f"A text may have {LONGEST_BODY} characters; this one has {len(text.body)}.")
-    if len(text.media_urls) > MOST_PICTURES:
-        raise UnsendableText(f"A text may carry {MOST_PICTURES} pictures; this one has {len(text.media_urls)}.")
+    if count > MOST_PICTURES:
+        raise UnsendableText(f"A text may carry {MOST_PICTURES} pictures; this one has {count}.")
     text_id = new_id("txt")
     size = measure(text.body)
+    own = pictures.own_ids(text.pictures)
     conn.execute(
         ADD_TEXT,
         {
@@ -71,7 +76,7 @@ def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
             "our_address": text.our_address,
             "messaging_service_sid": text.messaging_service_sid,
             "body": text.body,
-            "media": [{"url": url} for url in text.media_urls] or None,
+            "media": [*({"url": url} for url in text.media_urls), *({"media": media_id} for media_id in own)] or None,
             "encoding": size.encoding.value,
             "segments": size.segments,
             "purpose": text.purpose.value,
@@ -83,6 +88,7 @@ def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
             "expires_at": text.expires_at,
         },
     )
+    pictures.attach_own(conn, text_id, own)
     sender = text.messaging_service_sid or text.our_address
     arm_many(conn, [send_work(text_id, text.purpose, sender, now=now, not_before=text.not_before)])
     wake(conn, CHANGE)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from replyline.conversations.pictures import OwnPicture
 from replyline.conversations.store import find_or_start
 from replyline.outbound.queue import NewText, queue_text
 from replyline.rules.facts import Purpose
@@ -20,6 +21,7 @@ def say(
     purpose: Purpose,
     now: datetime,
     media_urls: Sequence[str] = (),
+    pictures: Sequence[OwnPicture] = (),
     messaging_service_sid: str | None = None,
 ) -> str:
     """Queue a text to a phone, starting the conversation if there is none; gives the text's id.
@@ -38,6 +40,7 @@ def say(
             body=body,
             purpose=purpose,
             media_urls=media_urls,
+            pictures=pictures,
             messaging_service_sid=messaging_service_sid,
         ),
         now,

@@ -1,6 +1,6 @@
 """A text leaves: claimed and judged in one transaction, then sent, then written down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
 from replyline.outbound.claim import Claim, Doubt, Leave, claim
+from replyline.outbound.picture_links import PictureLinks
 from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
@@ -50,10 +51,18 @@ class Send:
     """Does the work rows of kind `send`: one text leaves, or is found out about."""
 
     def __init__(
-        self, *, db: Db, clock: Clock, line: Line, book: Rulebook, twilio: TwilioClient, status_url: str
+        self,
+        *,
+        db: Db,
+        clock: Clock,
+        line: Line,
+        book: Rulebook,
+        twilio: TwilioClient,
+        status_url: str,
+        links: PictureLinks,
     ) -> None:
         self._db, self._clock, self._line, self._book, self._twilio = db, clock, line, book, twilio
-        self._status_url = status_url
+        self._status_url, self._links = status_url, links
 
     async def __call__(self, job: Claimed) -> None:
         claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=self._clock.now()))
@@ -93,10 +102,14 @@ class Send:
             sender=None if sender_kind(text.our_address) is SenderKind.MESSAGING_SERVICE else text.our_address,
             messaging_service_sid=text.messaging_service_sid,
             body=text.body,
-            media_urls=[each["url"] for each in text.media or []],
+            media_urls=[self._address(each) for each in text.media or []],
             status_callback=f"{self._status_url}?text={text.id}",
             validity_seconds=validity,
         )
+
+    def _address(self, picture: Mapping[str, str]) -> str:
+        """Where Twilio finds a picture. A link to one of ours is made anew for each try, so that it lasts."""
+        return picture.get("url") or self._links.link(picture["media"], self._clock.now())
 
     def _sent(self, job: Claimed, text: AnyRow, message: Message) -> Sent:
         log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=text.segments)

@@ -98,7 +98,8 @@ def said(row: AnyRow, rows: Rows) -> Said:
         is_inbound=row.is_inbound,
         body=row.body,
         pictures=tuple(
-            Picture(url=each["url"], content_type=each.get("content_type", "")) for each in known or row.media or []
+            Picture(url=each.get("url", ""), content_type=each.get("content_type", ""))
+            for each in known or row.media or []
         ),
         status=row.status,
         at=millis(row.created_at),

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -166,8 +167,12 @@ class Resources:
 
     def list_numbers(self, asked: Asked) -> Response:
         numbers = {number.sid: number for number in self._account.numbers.values() if number.sid.startswith("PN")}
-        wanted = asked.query.get("PhoneNumber")
-        sids = [sid for sid, number in numbers.items() if wanted in (None, number.address)]
+        wanted, name = asked.query.get("PhoneNumber", "*"), asked.query.get("FriendlyName")
+        sids = [
+            sid
+            for sid, number in numbers.items()
+            if fnmatchcase(number.address, wanted) and name in (None, number.friendly_name or number.address)
+        ]
         page = page_of(sids, {sid: -place for place, sid in enumerate(numbers)}, path=asked.path, query=asked.query)
         listed = [number_json(self._account, numbers[sid]) for sid in page.sids]
         return JSONResponse({"incoming_phone_numbers": listed} | page.links)

@@ -49,7 +49,7 @@ class RestApi:
         self._requests = 0
 
     def app(self, routes: list[BaseRoute]) -> Starlette:
-        return Starlette(routes=routes, exception_handlers={404: refused, 405: refused})
+        return Starlette(routes=routes, exception_handlers={404: self._refuse, 405: self._refuse})
 
     def route(self, path: str, *, is_public: bool = False, is_for_tests: bool = False, **answerers: Answerer) -> Route:
         """One path with a function per HTTP method. Public ones ask for no credentials."""
@@ -62,13 +62,24 @@ class RestApi:
                 response = await self._answer(request, answerer, is_public=is_public, is_for_tests=is_for_tests)
             finally:
                 self._open -= 1
-            self._requests += 1
-            response.headers["Twilio-Request-Id"] = f"RQ{self._requests:032x}"
-            response.headers["Twilio-Concurrent-Requests"] = str(self._open + 1)
-            response.headers["Twilio-Request-Duration"] = f"{perf_counter() - started:.3f}"
-            return response
+            return self._with_headers(response, started)
 
         return Route(path, endpoint, methods=list(answerers))
+
+    def _with_headers(self, response: Response, started: float) -> Response:
+        """Those that every answer of Twilio's has."""
+        self._requests += 1
+        response.headers["Twilio-Request-Id"] = f"RQ{self._requests:032x}"
+        response.headers["Twilio-Concurrent-Requests"] = str(self._open + 1)
+        response.headers["Twilio-Request-Duration"] = f"{perf_counter() - started:.3f}"
+        return response
+
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        """No such path, or not with this method."""
+        assert isinstance(error, HTTPException)
+        started, asked = perf_counter(), await read(request)
+        refusal = Refusal(20004 if error.status_code == 405 else 20404, path=asked.path)
+        return self._with_headers(answer_refusal(refusal), started)
 
     async def _answer(self, request: Request, answerer: Answerer, *, is_public: bool, is_for_tests: bool) -> Response:
         asked = await read(request)
@@ -135,13 +146,6 @@ def credentials(header: str) -> tuple[str, str]:
 def answer_refusal(refusal: Refusal) -> Response:
     headers = {"WWW-Authenticate": 'Basic realm="Twilio API"'} if refusal.status == 401 else None
     return JSONResponse(refusal_json(refusal.code, refusal.status, str(refusal)), refusal.status, headers)
-
-
-async def refused(request: Request, error: Exception) -> Response:
-    """No such path, or not with this method."""
-    assert isinstance(error, HTTPException)
-    asked = await read(request)
-    return answer_refusal(Refusal(20004 if error.status_code == 405 else 20404, path=asked.path))
 
 
 class WrongAnswer(Response):

@@ -16,6 +16,7 @@ from replyline.simulator import (
     BROKEN_AFTER_ACCEPTING,
     DROPPED,
     DROPPED_AFTER_ACCEPTING,
+    INSTANT,
     LANDLINE,
     SILENT,
     SILENT_AFTER_ACCEPTING,
@@ -485,6 +486,24 @@ async def test_an_outage_can_look_like_nobody_listens(client: Client, twilio: Si
         await ask(client.messages.list)
     twilio.faults.clear()
     assert await ask(client.messages.list) == []
+
+
+async def test_while_nothing_listens_the_account_stays_as_it_is(clock: FakeClock, unused_tcp_port: int) -> None:
+    twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
+    twilio.add_number(OURS)
+    phone, to = twilio.phone(ANA), f"http://127.0.0.1:{unused_tcp_port}/2010-04-01/Accounts/{twilio.account_sid}"
+    auth, form = (twilio.account_sid, twilio.auth_token), {"To": ANA, "From": OURS, "Body": "Hello"}
+
+    async with twilio.serving(port=unused_tcp_port):
+        await ask(requests.post, f"{to}/Messages.json", data=form, auth=auth, timeout=5)
+        await twilio.settle()
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        await ask(requests.post, f"{to}/Messages.json", data=form, auth=auth, timeout=5)
+    async with twilio.serving(port=unused_tcp_port):
+        await ask(requests.post, f"{to}/Messages.json", data=form, auth=auth, timeout=5)
+        await twilio.settle()
+
+    assert phone.screen == ["Hello", "Hello"]
 
 
 def a_request(*, method: str = "POST", path: str = "/Messages.json", sender: str = OURS, to: str = ANA) -> RestRequest:

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types bench chaos lock clean help
+.PHONY: demo test lint types bench chaos fuzz lock clean help
 
 help:  ## what can be asked of make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -27,6 +27,9 @@ bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference
 
 chaos: $(VENV)/.installed-dev  ## break everything at once and count what people would have noticed (ARGS="--conversations 500")
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(VENV)/.installed-dev  ## 100,000 hostile requests against a server on each database; ARGS="--seed 7 --case 12" sends one again
+	@$(BIN)/python -m tests.hostile $(ARGS)
 
 lock: $(UV)  ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
 	@$(UV) pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/run.txt

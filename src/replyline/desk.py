@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +20,7 @@ from replyline.app import CONNECTION_GRACE, FALLBACK, SMS, App, wire
 from replyline.clock import Clock, SystemClock
 from replyline.db.migrate import Migrations, migrate
 from replyline.errors import ReplylineError
+from replyline.inbound.connection import PatientProtocol
 from replyline.llm.ask import Model
 from replyline.plugins.line import Line
 from replyline.settings import Settings, read_settings
@@ -134,9 +135,7 @@ def migrations_of(line: Line) -> list[Migrations]:
     return [Migrations(name=p.name, folder=p.migrations) for p in line.plugins if p.migrations is not None]
 
 
-def server_config(
-    web: Starlette, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
-) -> uvicorn.Config:
+def server_config(web: Starlette, *, http: type[asyncio.Protocol] = PatientProtocol) -> uvicorn.Config:
     """How the server is run everywhere: no access log (addresses and paths hold people), connections ended in good time."""
     return uvicorn.Config(
         web,

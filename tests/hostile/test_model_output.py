@@ -107,7 +107,7 @@ def wants(arguments: Any, name: str = "note", call_id: str = "1") -> ToolCallPar
     return ToolCallPart(tool_name=name, args=arguments, tool_call_id=call_id)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=st.lists(answers, min_size=1, max_size=4))
 @example(given=[said("See you \ud83d", finish_reason="length")])
 @example(given=[said("a\x00b")])

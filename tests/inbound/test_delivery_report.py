@@ -5,9 +5,10 @@ from sqlalchemy import select, update
 
 from replyline.db.tables import delivery_reports, opt_outs, texts
 from replyline.inbound.delivery_report import DeliveryReport, report
+from replyline.inbound.receive import receive
 from replyline.outbound.say import say
 from replyline.rules.facts import Purpose
-from tests.support.cast import ANA, GYM_NUMBER, MONDAY, a_sid
+from tests.support.cast import ANA, GYM_NUMBER, MONDAY, a_sid, an_arrival
 
 SID = a_sid()
 
@@ -97,3 +98,10 @@ def test_a_report_that_names_another_text_of_ours_is_about_the_message_it_has(db
     )
     db.run_blocking(report, [a_report("delivered", text_id=second)])
     assert (status_of(db, text_id), status_of(db, second)) == ("delivered", "queued")
+
+
+def test_a_report_about_what_a_person_wrote_moves_nothing(db, text_id):
+    theirs = an_arrival("Hi")
+    db.run_blocking(receive, [theirs])
+    assert db.run_blocking(report, [a_report("sent", text_id=text_id, sid=theirs.text.sid)]) == [True]
+    assert status_of(db, text_id) == "sending"

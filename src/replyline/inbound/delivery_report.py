@@ -140,6 +140,7 @@ ADD_SQLITE = sqlite_insert(delivery_reports).on_conflict_do_nothing().returning(
 FIND = (
     select(
         texts.c.id,
+        texts.c.is_inbound,
         texts.c.sid,
         texts.c.line,
         texts.c.phone,
@@ -154,7 +155,6 @@ FIND = (
         texts.c.why,
     )
     .where(
-        texts.c.is_inbound.is_(False),
         or_(
             texts.c.id.in_(bindparam("ids", expanding=True)),
             texts.c.sid.in_(bindparam("sids", expanding=True)),

@@ -21,6 +21,10 @@ class PerAddress:
         self._remember, self._now = remember, now
         self._until: OrderedDict[str, float] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._until)
+
     def allows(self, address: str) -> bool:
         """Count one request of this address; false when it has had its share."""
         now = self._now()

@@ -46,10 +46,14 @@ class Owners:
         self.now: dict[str, State] = {}
         self._before: dict[str, State] = {}
         self._holders: dict[str, str] = {}  # who has a SID
+        self._inbound: set[str] = set()  # SIDs of texts that people wrote, which no report moves
         self.add(rows)
 
     def add(self, rows: Iterable[AnyRow]) -> None:
         for row in rows:
+            if row.is_inbound:
+                self._inbound.add(row.sid)
+                continue
             state = state_of(row)
             self.now[row.id] = self._before[row.id] = state
             if state.sid:
@@ -58,10 +62,12 @@ class Owners:
     def lacks_holder(self, text_id: str | None, sid: str) -> bool:
         """Whether this report is the first we hear of a SID, about a text without one."""
         ours = self.now.get(text_id or "")
-        return ours is not None and ours.sid is None and sid not in self._holders
+        return ours is not None and ours.sid is None and sid not in self._holders and sid not in self._inbound
 
     def about(self, text_id: str | None, sid: str, at: datetime) -> About | None:
         """The text that a message belongs to, after what this report proves: our id in its callback names it."""
+        if sid in self._inbound:
+            return None
         ours = self.now.get(text_id or "")
         holder = self.now.get(self._holders.get(sid, ""))
         if ours is None or ours is holder:

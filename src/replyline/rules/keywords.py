@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from replyline.conversations.segments import LONGEST_BODY
 from replyline.phone_numbers import SenderKind
 
 
@@ -49,6 +50,8 @@ def hear(body: str, sender: SenderKind | None = None) -> Heard | None:
 
     `sender` is what the person wrote to: on a toll-free number YES does not undo a STOP, at Twilio or here.
     """
+    if len(body) > LONGEST_BODY:
+        return None  # no SMS, and thousands of accents take seconds to compare
     said = normalised(body)
     kind = TWILIO_DEFAULTS.get(said) or PER_SE.get(said)
     if kind is None or (said == "yes" and sender is SenderKind.TOLL_FREE):

@@ -13,8 +13,9 @@ from replyline.conversations.segments import (
     measure,
 )
 
-# A sentence's end: its mark, then nothing, a line's end, or something that begins a sentence.
-SENTENCE_END = re.compile(r"(?:[.!?…]+[\"')\]]*(?=\s+[^\sa-z]|\s*\Z)|[。！？]|(?=\n))")
+# A sentence's end: its mark, then nothing, a line's end, or something that begins a sentence. A row of marks is looked at
+# once: a model that has nothing left to say but "!!!!" would otherwise keep us busy for seconds.
+SENTENCE_END = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"')\]]*+(?=\s+[^\sa-z]|\s*\Z)|[。！？]|(?=\n))")
 ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "no", "vs", "approx"}
 WORD_END = re.compile(r"(?<=\S)(?=\s)")
 MORE = "..."

@@ -1,0 +1,94 @@
+"""One run of hostile requests against one database: what is promised is looked at after each handful."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from replyline.db.tables import texts
+from tests.hostile.logs import logged, taken
+from tests.hostile.people import MARK, PHONE, TOKEN
+from tests.hostile.reading import read_all, take_all_turns
+from tests.hostile.requests import Hostile, a_case
+from tests.hostile.target import a_target
+
+HANDFUL = 200
+WARM = 10_000  # requests after which memory must not grow any more
+SECRETS = (MARK, TOKEN, PHONE[1:])
+
+
+@dataclass
+class Run:
+    """What came of it."""
+
+    seed: int
+    count: int = 0
+    turns: int = 0
+    seconds: float = 0.0
+    tally: Counter[tuple[str, int]] = field(default_factory=Counter)
+    memory: list[tuple[int, float]] = field(default_factory=list)  # MB after so many requests
+
+    @property
+    def growth(self) -> float:
+        """MB that the process grew by once it was warm."""
+        warm = [mb for count, mb in self.memory if count >= WARM]
+        return max(warm) - warm[0] if warm else 0.0
+
+
+async def fuzz(
+    database_url: str,
+    folder: Path,
+    *,
+    seed: int,
+    count: int,
+    first: int = 0,
+    turns_every: int = 20,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Run:
+    """Send `count` requests. Raises `AssertionError` with how to replay the one that broke a promise."""
+    run, began = Run(seed=seed), time.monotonic()
+    async with a_target(database_url, folder) as target:
+        with logged() as log:
+            run.tally = target.tally
+            for n, start in enumerate(range(first, first + count, HANDFUL)):
+                cases = [a_case(seed, number) for number in range(start, min(start + HANDFUL, first + count))]
+                accepted = [case for case in cases if case.is_accepted]
+                await target.must_leave_no_trace([case for case in cases if not case.is_accepted])
+                await target.must_be_kept_right(accepted)
+                await target.app.db.run(read_stored, [case.sid for case in accepted])
+                if n % turns_every == turns_every - 1:
+                    run.turns += await take_all_turns(target, folder)
+                must_keep_quiet(taken(log), cases)
+                target.clock.advance(seconds=1)
+                run.count += len(cases)
+                if n % 25 == 24:
+                    run.memory.append((run.count, resident()))
+                    so_far = f"{run.memory[-1][1]:.0f} MB  {time.monotonic() - began:.0f} s"
+                    tell(f"{run.count:>7} requests  {run.turns:>5} turns  {so_far}")
+            assert len(target.limit) <= 10_000
+    run.seconds = time.monotonic() - began
+    return run
+
+
+def read_stored(conn: Any, sids: list[str]) -> None:
+    read_all(conn.execute(select(texts).where(texts.c.is_inbound, texts.c.sid.in_(sids))).all())
+
+
+def must_keep_quiet(written: str, cases: list[Hostile]) -> None:
+    """No number, body, token, query or signature is in the log."""
+    signatures = [case.signature for case in cases if case.signature and len(case.signature) > 8]
+    senders = [case.said.get("From", "") for case in cases]
+    for secret in (*SECRETS, *signatures, *(sender for sender in senders if len(sender) > 9)):
+        at = written.find(secret)
+        assert at < 0, (
+            f"{secret!r} is in the log, cases {cases[0].number} to {cases[-1].number}: {written[max(0, at - 300) : at + 300]}"
+        )
+
+
+def resident() -> float:
+    """MB of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6

@@ -1,0 +1,31 @@
+"""Hostile requests against the whole web side: 1,500 in every run, 20,000 with --long, 100,000 with `make fuzz`."""
+
+import pytest
+
+from replyline.inbound.limits import PerAddress
+from tests.hostile.run import fuzz
+
+# Measured: the process settles after some ten thousand requests; the database's own cache may still fill up.
+MOST_GROWTH = 40.0  # MB
+
+
+async def test_no_request_ends_in_an_error_or_leaves_a_trace_that_it_should_not(database_url, tmp_path):
+    run = await fuzz(database_url, tmp_path, seed=1, count=1_500, turns_every=5)
+    assert run.count == 1_500
+    assert run.turns > 100
+    answers = {status for _, status in run.tally}
+    assert {200, 400, 403, 404, 405, 413, 415} <= answers
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_twenty_thousand_requests_later_the_server_is_as_it_was(database_url, tmp_path):
+    run = await fuzz(database_url, tmp_path, seed=2026, count=20_000)
+    assert run.growth < MOST_GROWTH
+
+
+def test_a_flood_of_addresses_take_no_more_memory_than_ten_thousand():
+    limit = PerAddress()
+    for n in range(200_000):
+        limit.allows(f"2001:db8::{n:x}")
+    assert len(limit) <= 10_000

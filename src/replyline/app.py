@@ -20,7 +20,8 @@ from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
-from replyline.inbound import media, media_at_twilio
+from replyline.inbound import backfill, media, media_at_twilio
+from replyline.inbound.backfill import Backfill
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
@@ -96,7 +97,7 @@ class App:
         async with contextlib.AsyncExitStack() as leaving:
             leaving.push_async_callback(self.close)
             await leaving.enter_async_context(following(self.clock, self.db))
-            working = asyncio.create_task(self.worker.run()) if self.worker else None
+            working = await self._start_work()
             spare_the_collector()
             try:
                 yield
@@ -104,6 +105,12 @@ class App:
                 if self.worker and working:
                     await self.worker.stop(WORK_GRACE)
                     await asyncio.gather(working, return_exceptions=True)
+
+    async def _start_work(self) -> asyncio.Task[None] | None:
+        if self.worker is None:
+            return None
+        await self.db.run(backfill.begin, self.line.key, self.clock.now())
+        return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
         """Let go of connections and of the database."""
@@ -226,10 +233,19 @@ def pools(
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
+    look = Backfill(
+        db=db,
+        clock=clock,
+        line=line,
+        twilio=twilio,
+        number=settings.twilio_phone_number,
+        service=settings.twilio_messaging_service_sid,
+    )
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
+        Pool(kinds={backfill.KIND: look}, at_once=1),
     ]
 
 

@@ -182,7 +182,7 @@ async def state(db):
 
 def test_a_request_ends_before_anybody_may_take_its_text_for_lost():
     from replyline.outbound.reconcile import CERTAIN_AFTER
-    from replyline.twilio.client import LONGEST
+    from replyline.twilio.wire import LONGEST
     from replyline.work import LEASE
 
     assert LEAVES_WITHIN + timedelta(seconds=LONGEST) < min(CERTAIN_AFTER, LEASE)

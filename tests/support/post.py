@@ -1,5 +1,6 @@
 """The road out: texts are queued, a worker sends them, and a simulated Twilio delivers."""
 
+import pytest
 from sqlalchemy import select
 
 from replyline.db.tables import texts
@@ -10,8 +11,10 @@ from replyline.outbound.say import say
 from replyline.outbound.send import Send
 from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
+from replyline.simulator import INSTANT, SimulatedTwilio
+from replyline.twilio.client import TwilioClient
 from replyline.work.worker import Pool, Worker
-from tests.support.cast import ANA, CLEO, GYM_NUMBER
+from tests.support.cast import ANA, CLEO, GYM_NUMBER, a_line
 
 LINKS = PictureLinks(public_url="https://sms.example.com", secret=b"secret")
 
@@ -20,7 +23,7 @@ class Post:
     """A queue, a worker that sends, and a simulated Twilio that delivers."""
 
     def __init__(self, db, clock, twilio, client, line):
-        self.db, self.clock, self.twilio, self.line = db, clock, twilio, line
+        self.db, self.clock, self.twilio, self.client, self.line = db, clock, twilio, client, line
         self._phones = {number: twilio.phone(number) for number in (ANA, CLEO)}
         self._send = Send(
             db=db,
@@ -66,3 +69,32 @@ class Post:
 
     def rows(self, table):
         return self.db.run_blocking(lambda conn: conn.execute(select(table)).all())
+
+
+@pytest.fixture
+async def make_post(db, clock):
+    twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
+    twilio.add_number(GYM_NUMBER)
+    clients = []
+    async with twilio.serving() as url:
+
+        def make(*, page=100, most_pages=10, **given):
+            client = TwilioClient(
+                account_sid=twilio.account_sid,
+                username=twilio.account_sid,
+                password=twilio.auth_token,
+                url=url,
+                page=page,
+                most_pages=most_pages,
+            )
+            clients.append(client)
+            return Post(db, clock, twilio, client, a_line(**given))
+
+        yield make
+        for client in clients:
+            await client.close()
+
+
+@pytest.fixture
+def post(make_post):
+    return make_post()

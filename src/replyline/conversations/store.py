@@ -31,7 +31,7 @@ class Conversation:
     our_address: str
     rate_until: datetime | None = None
     taken_over_by: str | None = None
-    has_opted_out: bool = False
+    opted_out_since: datetime | None = None
 
 
 def find_or_start(conn: Connection, keys: Iterable[Key], now: datetime) -> dict[Key, Conversation]:
@@ -58,7 +58,7 @@ def find(conn: Connection, keys: Sequence[Key]) -> dict[Key, Conversation]:
             our_address=ours,
             rate_until=None if rate_until is None else from_micros(rate_until),
             taken_over_by=taken_over_by,
-            has_opted_out=opted_out_since is not None,
+            opted_out_since=None if opted_out_since is None else from_micros(opted_out_since),
         )
     return found
 
@@ -137,6 +137,7 @@ def inbound_row(text: InboundText, conversation: Conversation) -> tuple[Any, ...
         at,
         text.opt_out_type,
         text.fields,
+        None if text.found_at is None else micros(text.found_at),
     )
 
 
@@ -144,6 +145,11 @@ def mark_handled(conn: Connection, text_ids: Sequence[str], now: datetime, *, wh
     """No turn needs to answer these texts any more."""
     if text_ids:
         conn.execute(MARK_HANDLED, {"ids": list(text_ids), "now": now, "because": why})
+
+
+def written_since(conn: Connection, conversation_id: str, moment: datetime) -> Sequence[str]:
+    """What the person wrote in a conversation after that moment."""
+    return conn.execute(WRITTEN_SINCE, {"conversation_id": conversation_id, "moment": moment}).scalars().all()
 
 
 def if_new(conn: Connection, table: Any) -> Any:
@@ -184,6 +190,7 @@ INBOUND = [
     texts.c.created_at,
     texts.c.opt_out_type,
     texts.c.fields,
+    texts.c.found_at,
 ]
 ADD_INBOUND = SetStatement(
     f"INSERT INTO texts ({', '.join(column.name for column in INBOUND)}) {{rows}} "
@@ -193,6 +200,11 @@ ADD_INBOUND = SetStatement(
 RECEIVED = Status.RECEIVED.value
 FIND_CONTACTS = select(contacts.c.id, contacts.c.line, contacts.c.phone).where(
     among("people", contacts.c.line, contacts.c.phone)
+)
+WRITTEN_SINCE = select(texts.c.body).where(
+    texts.c.conversation_id == bindparam("conversation_id"),
+    texts.c.created_at > bindparam("moment", type_=UtcTime),
+    texts.c.is_inbound,
 )
 MARK_HANDLED = (
     update(texts)

@@ -15,7 +15,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InboundText:
-    """A text from a phone, as Twilio's webhook described it."""
+    """A text from a phone, as Twilio's webhook described it, or its list of messages."""
 
     sid: str
     phone: str  # who wrote: E.164, a short code or a channel address
@@ -26,4 +26,10 @@ class InboundText:
     messaging_service_sid: str | None = None
     opt_out_type: str | None = None  # STOP, START or HELP: Advanced Opt-Out has answered already
     fields: dict[str, Any] = field(default_factory=dict)  # everything else Twilio sent, as it was
-    received_at: datetime
+    received_at: datetime  # when we, or without us Twilio, got it
+    found_at: datetime | None = None  # when we found it in Twilio's list: its webhook never reached us
+
+    @property
+    def noted_at(self) -> datetime:
+        """When we came to know of it."""
+        return self.found_at or self.received_at

@@ -96,6 +96,8 @@ texts = Table(
     Column("adopted_at", UtcTime),  # outbound: when the SID was found by likeness; none once a callback has proved it
     Column("opt_out_type", String(8)),  # what Advanced Opt-Out says it has already answered
     Column("fields", Json),  # inbound: every field of the webhook that has no column here
+    Column("found_at", UtcTime),  # inbound: when we found it in Twilio's list, because no webhook had brought it
+    Column("looked_at", UtcTime),  # outbound: when Twilio was last asked how it ended
     Index("ix_texts_conversation_id_created_at", "conversation_id", "created_at"),
     Index(
         "ix_texts_waiting",
@@ -108,6 +110,18 @@ texts = Table(
         "status_at",
         sqlite_where=text("status = 'unknown'"),
         postgresql_where=text("status = 'unknown'"),
+    ),
+    Index(
+        "ix_texts_unheard_of",
+        "sending_at",
+        sqlite_where=text("status = 'sent'"),
+        postgresql_where=text("status = 'sent'"),
+    ),
+    Index(
+        "ix_texts_found",
+        "found_at",
+        sqlite_where=text("found_at IS NOT NULL"),
+        postgresql_where=text("found_at IS NOT NULL"),
     ),
     Index(
         "ix_texts_advertising",
@@ -147,6 +161,17 @@ delivery_reports = Table(
     Column("source", String(16), nullable=False, server_default="callback"),  # or list: we asked Twilio ourselves
     Column("received_at", UtcTime, nullable=False),
     UniqueConstraint("sid", "status", "error_code"),
+)
+
+# How far Twilio's list has been read, for each address of ours; the row without an address is for the line as a whole.
+backfill_marks = Table(
+    "backfill_marks",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("our_address", String(64), primary_key=True),
+    Column("began_at", UtcTime, nullable=False),  # what came before is somebody else's
+    Column("seen_until", UtcTime, nullable=False),
+    Column("away_until", UtcTime),  # when nobody had looked for a while, and somebody did again
 )
 
 turns = Table(

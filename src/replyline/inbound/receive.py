@@ -17,7 +17,7 @@ from replyline.db.sets import SetStatement
 from replyline.db.tables import conversations
 from replyline.inbound import media
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
-from replyline.phone_numbers import sender_kind
+from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.rules.facts import Purpose
@@ -31,6 +31,9 @@ BURST = 10
 LONGEST_WAIT = timedelta(minutes=1)
 # A confirmation or help text that comes later than this would only confuse (47 CFR 64.1200(a)(12): 5 minutes).
 PROMPTLY = timedelta(minutes=5)
+FOUND_LATE = "found in Twilio's list too late to be answered"
+
+OptedOut = dict[tuple[str, str], datetime]  # since when, by line and phone
 
 
 class Received(StrEnum):
@@ -41,6 +44,7 @@ class Received(StrEnum):
     AGAIN = "again"  # Twilio repeated itself; the first delivery did the work
     HEEDED = "heeded"  # STOP, START, HELP: never the model's business
     QUIET = "quiet"  # stored, and not answered: they opted out, or a person of the business answers
+    LATE = "late"  # found in Twilio's list, stored, and not answered: it was written too long ago
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +60,7 @@ def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
     now = max(arrival.text.received_at for arrival in arrivals)
     found = store.find_or_start(conn, [key_of(arrival) for arrival in arrivals], now)
     added = store.add_inbound(conn, [(arrival.text, found[key_of(arrival)]) for arrival in arrivals])
-    opted_out = {(c.line, c.phone) for c in found.values() if c.has_opted_out}
+    opted_out = {(c.line, c.phone): c.opted_out_since for c in found.values() if c.opted_out_since}
     to_answer: list[tuple[Arrival, Conversation]] = []
     results = []
     for arrival in arrivals:
@@ -76,27 +80,39 @@ def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
 
 
 def take_in(
-    conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, opted_out: set[tuple[str, str]]
+    conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, opted_out: OptedOut
 ) -> Received:
     """Heed a keyword, note the pictures, or leave the text to a turn."""
     text = arrival.text
     person = (conversation.line, conversation.phone)
     heard = hear_in(text)
-    if heard is not None and (not heard.only_if_opted_out or person in opted_out):
-        heed(conn, arrival, conversation, text_id, heard)
-        if heard.kind is not Keyword.HELP:
-            (opted_out.add if heard.kind is Keyword.STOP else opted_out.discard)(person)
-        store.mark_handled(conn, [text_id], text.received_at, why=f"heard as {heard.kind.value}")
+    if heard is not None and is_meant(heard, text, opted_out.get(person)):
+        why = heed(conn, arrival, conversation, text_id, heard, opted_out)
+        store.mark_handled(conn, [text_id], text.noted_at, why=why)
         return Received.HEEDED
     if text.pictures:
-        media.fetch_later(conn, text_id, text.received_at)
+        media.fetch_later(conn, text_id, text.noted_at)
     if person in opted_out:
-        store.mark_handled(conn, [text_id], text.received_at, why="they have opted out")
+        store.mark_handled(conn, [text_id], text.noted_at, why="they have opted out")
         return Received.QUIET
     if conversation.taken_over_by:
-        store.mark_handled(conn, [text_id], text.received_at, why="a person answers here")
+        store.mark_handled(conn, [text_id], text.noted_at, why="a person answers here")
         return Received.QUIET
+    if is_found_later_than(timedelta(seconds=arrival.line.late_after), text):
+        store.mark_handled(conn, [text_id], text.noted_at, why=FOUND_LATE)
+        return Received.LATE
     return Received.NEW
+
+
+def is_meant(heard: Heard, text: InboundText, opted_out_since: datetime | None) -> bool:
+    """Whether to act on a keyword. A START that is found late, and is older than their STOP, is over."""
+    if not heard.only_if_opted_out:
+        return True
+    return opted_out_since is not None and text.received_at >= opted_out_since
+
+
+def is_found_later_than(long: timedelta, text: InboundText) -> bool:
+    return text.found_at is not None and text.found_at - text.received_at > long
 
 
 def hear_in(text: InboundText) -> Heard | None:
@@ -106,23 +122,48 @@ def hear_in(text: InboundText) -> Heard | None:
     return hear(text.body, sender_kind(text.our_address))
 
 
-def heed(conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str, heard: Heard) -> None:
+def heed(
+    conn: Connection,
+    arrival: Arrival,
+    conversation: Conversation,
+    text_id: str,
+    heard: Heard,
+    opted_out: OptedOut,
+) -> str:
+    """Do what a keyword asks for; gives what became of it."""
     line, text = arrival.line, arrival.text
     whose = consent.Whose(line=conversation.line, phone=conversation.phone)
-    now, word = text.received_at, heard.word
+    at, word = text.received_at, heard.word
     if heard.kind is Keyword.STOP:
-        consent.opt_out(conn, whose, now=now, source="keyword", word=word, text_id=text_id)
-        cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="they opted out")
+        if text.found_at is not None and has_come_back_since(conn, conversation, at):
+            consent.record(conn, whose, now=at, kind="opt_out", source="keyword", word=word, text_id=text_id)
+            return "heard as stop, and they wrote START after it"
+        consent.opt_out(conn, whose, now=at, source="keyword", word=word, text_id=text_id)
+        cancel_queued(conn, line=whose.line, phone=whose.phone, now=text.noted_at, why="they opted out")
+        opted_out.setdefault((whose.line, whose.phone), at)
     elif heard.kind is Keyword.START:
-        consent.reopen(conn, whose, now=now, word=word, text_id=text_id)
+        consent.reopen(conn, whose, now=at, word=word, text_id=text_id)
+        opted_out.pop((whose.line, whose.phone), None)
     else:
-        consent.record(conn, whose, now=now, kind="help", source="keyword", word=word, text_id=text_id)
-    if not is_answered_by_twilio(text, heard):
+        consent.record(conn, whose, now=at, kind="help", source="keyword", word=word, text_id=text_id)
+    if not is_answered(text, heard):
         answer(conn, line, conversation, text, heard)
+    return f"heard as {heard.kind.value}"
 
 
-def is_answered_by_twilio(text: InboundText, heard: Heard) -> bool:
+def has_come_back_since(conn: Connection, conversation: Conversation, moment: datetime) -> bool:
+    """Whether they wrote START after a STOP that only now is found. To us it may have been a word like any other then."""
+    whose = consent.Whose(line=conversation.line, phone=conversation.phone)
+    said = store.written_since(conn, conversation.id, moment)
+    # As on a toll-free number, so without YES, which also answers questions: when unsure, do not send.
+    heard = [hear(body, SenderKind.TOLL_FREE) for body in said]
+    return consent.has_reopened_since(conn, whose, moment) or any(h and h.kind is Keyword.START for h in heard)
+
+
+def is_answered(text: InboundText, heard: Heard) -> bool:
     """Whether Twilio has sent its own answer, so that ours would be a second one, or be refused with 21610."""
+    if text.found_at is not None and (text.messaging_service_sid or is_found_later_than(PROMPTLY, text)):
+        return True  # Advanced Opt-Out may have answered, which the list does not say; or an answer would only confuse
     return twilio_answers(heard.word, sender_kind(text.our_address), text.opt_out_type)
 
 
@@ -167,7 +208,7 @@ def schedule_turns(conn: Connection, to_answer: Sequence[tuple[Arrival, Conversa
     used: dict[str, datetime] = {}
     put_off = set()
     for arrival, conversation in to_answer:
-        line, at = arrival.line, arrival.text.received_at
+        line, at = arrival.line, arrival.text.noted_at
         spoken_for = max(used.get(conversation.id) or conversation.rate_until or at, at)
         each, burst = interval(line.turns_per_minute), BURST * interval(line.turns_per_minute)
         allowed_from = spoken_for - burst
@@ -194,7 +235,12 @@ def key_of(arrival: Arrival) -> store.Key:
 REMEMBER = SetStatement(
     """
     WITH heard(id, last_inbound_at, rate_until) AS ({rows})
-    UPDATE conversations SET last_inbound_at = heard.last_inbound_at, rate_until = heard.rate_until
+    UPDATE conversations SET
+        last_inbound_at = CASE
+            WHEN conversations.last_inbound_at > heard.last_inbound_at THEN conversations.last_inbound_at
+            ELSE heard.last_inbound_at
+        END,
+        rate_until = heard.rate_until
     FROM heard WHERE conversations.id = heard.id
     """,
     [conversations.c.id, conversations.c.last_inbound_at, conversations.c.rate_until],

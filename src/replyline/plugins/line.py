@@ -53,6 +53,7 @@ class Line:
     holds_notices: bool = True  # notices wait for the morning too; false for what people wait for, such as codes
     marketing_caps: Sequence[str] = ()  # advertising for one person, at most: "3 per 24h", "4 per 168h"
     follows_adad: bool = False  # keep the states' rules for recorded voices too, as some do for what an AI writes
+    late_after: float = 900.0  # seconds; what is found in Twilio's list later than this is kept, and not answered
     turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
     delete_media_at_twilio: bool = False  # what people send is deleted there once we keep it; Twilio keeps it forever
     plugins: Sequence[Plugin] = ()

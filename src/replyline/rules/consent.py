@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from replyline.conversations.store import if_new
 from replyline.db import new_id
+from replyline.db.columns import UtcTime
 from replyline.db.tables import consent_events, contacts, opt_outs
 
 HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
@@ -54,6 +55,11 @@ def record(
     conn.execute(ADD_EVENT, event | {"word": word, "text_id": text_id, "at": now})
 
 
+def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool:
+    """Whether the person wrote START after that moment."""
+    return conn.execute(REOPENED_SINCE, parameters(whose) | {"moment": moment}).first() is not None
+
+
 def has_opted_out(conn: Connection, whose: Whose) -> bool:
     return conn.execute(OPTED_OUT, parameters(whose)).first() is not None
 
@@ -72,3 +78,13 @@ OPTED_OUT = select(opt_outs.c.since).where(
     opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")
 )
 ADD_EVENT = insert(consent_events)
+REOPENED_SINCE = (
+    select(consent_events.c.id)
+    .where(
+        consent_events.c.line == bindparam("of_line"),
+        consent_events.c.phone == bindparam("of_phone"),
+        consent_events.c.kind == "reopened",
+        consent_events.c.at > bindparam("moment", type_=UtcTime),
+    )
+    .limit(1)
+)

@@ -51,6 +51,8 @@ class Resources:
             api.route("/media/{link}", is_public=True, GET=self.content),
             api.route(ACCOUNT + "/IncomingPhoneNumbers.json", GET=self.list_numbers),
             api.route(ACCOUNT + "/IncomingPhoneNumbers/{number}.json", GET=self.fetch_number, POST=self.update_number),
+            api.route("/v1/Services/{service}/PhoneNumbers", GET=lambda asked: self.list_pool(asked, "phone_number")),
+            api.route("/v1/Services/{service}/ShortCodes", GET=lambda asked: self.list_pool(asked, "short_code")),
             api.route(ACCOUNT + ".json", GET=lambda _: JSONResponse(account_json(self._account))),
             api.route(ACCOUNT + "/Balance.json", GET=lambda _: JSONResponse(balance_json(self._account))),
         ]
@@ -176,6 +178,15 @@ class Resources:
         page = page_of(sids, {sid: -place for place, sid in enumerate(numbers)}, path=asked.path, query=asked.query)
         listed = [number_json(self._account, numbers[sid]) for sid in page.sids]
         return JSONResponse({"incoming_phone_numbers": listed} | page.links)
+
+    def list_pool(self, asked: Asked, kind: str) -> Response:
+        """The senders of a messaging service: of the messaging API, whose lists have another form."""
+        service = found_or_404(self._account.services.get(asked.names["service"]), asked)
+        wanted = "SC" if kind == "short_code" else "PN"
+        pool = [self._account.numbers[each] for each in service.senders if each in self._account.numbers]
+        listed = [{"sid": each.sid, kind: each.address} for each in pool if each.sid.startswith(wanted)]
+        key = f"{kind}s"
+        return JSONResponse({"meta": {"key": key, "page": 0, "next_page_url": None}, key: listed})
 
     def fetch_number(self, asked: Asked) -> Response:
         return JSONResponse(number_json(self._account, self._number(asked)))

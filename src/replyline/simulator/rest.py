@@ -115,7 +115,7 @@ class RestApi:
         name, password = credentials(request.headers.get("Authorization", ""))
         if not password or password not in self._secrets.get(name, ()):
             raise Refusal(20003)
-        if asked.names["account"] != self._exchange.account.sid:
+        if asked.names.get("account", self._exchange.account.sid) != self._exchange.account.sid:
             raise Refusal(20404, path=asked.path)
         if self._exchange.policy.magic_numbers and not is_for_tests:
             raise Refusal(20008)

@@ -154,7 +154,9 @@ def loop_rest(conversation: AnyRow, now: datetime) -> datetime | None:
 
 def picture_rest(conn: Connection, waiting: Sequence[AnyRow], now: datetime) -> datetime | None:
     """A little later, while pictures are still being fetched; after a while the turn goes on without them."""
-    with_pictures = [each.id for each in waiting if each.media and now - each.created_at < PICTURE_PATIENCE]
+    with_pictures = [
+        each.id for each in waiting if each.media and now - (each.found_at or each.created_at) < PICTURE_PATIENCE
+    ]
     if any(each.state == "waiting" for each in pictures.attached_to(conn, with_pictures)):
         return now + PICTURE_WAIT
     return None

@@ -125,6 +125,7 @@ _input = select(
     texts.c.media,
     texts.c.messaging_service_sid,
     texts.c.created_at,
+    texts.c.found_at,
 )
 _unanswered = (texts.c.is_inbound, texts.c.handled_at.is_(None), texts.c.turn_id.is_(None))
 UNANSWERED = _input.where(texts.c.conversation_id == bindparam("conversation_id"), *_unanswered).order_by(

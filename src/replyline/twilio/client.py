@@ -4,62 +4,22 @@ The package builds requests, reads answers and follows pages; it has no timeout 
 so the wire and the outcomes are ours.
 """
 
-import asyncio
-import logging
-import socket
-import struct
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextvars import ContextVar
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
 
-from replyline.errors import ReplylineError
+from replyline.twilio.wire import LAST_LOOK, REAL, InDoubt, Refused, SendError, Throttled, TooLate, Wire
 
-# Longer than Twilio ever takes, much shorter than a lease: a request still open when its lease ends could be repeated.
-LONGEST = 15.0
-TIMEOUT = aiohttp.ClientTimeout(total=LONGEST, connect=5)
-CONNECTIONS = 200
+__all__ = ["InDoubt", "Listed", "Message", "Outgoing", "Refused", "SendError", "Throttled", "TooLate", "TwilioClient"]
+
 PAGE, MOST_PAGES = 100, 10  # of a list: Twilio would give up to 1,000 a page, and most looks need the newest few
-REAL = "https://api.twilio.com"
-
-
-class SendError(ReplylineError):
-    """A text was not sent, or we do not know whether it was."""
-
-
-class Refused(SendError):
-    """Twilio said no to this text; the same text will not be taken."""
-
-    def __init__(self, reason: str, *, code: int | None, status: int) -> None:
-        super().__init__(reason)
-        self.code, self.status = code, status
-
-
-class Throttled(SendError):
-    """Twilio asked us to slow down; it did nothing with this text."""
-
-    try_again = True
-
-    def __init__(self, reason: str, *, retry_after: float | None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class TooLate(SendError):
-    """The request was ready to leave only when it might no longer; nothing has left."""
-
-
-class InDoubt(SendError):
-    """We asked and never heard, or heard an error that says nothing: the text may be on its way."""
+MOST_MEDIA = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +49,17 @@ class Message:
     error_code: int | None
     segments: int
     messaging_service_sid: str | None = None
+    media: int = 0  # how many pictures or files
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Number:
+    """A number of the account, and what Twilio calls when it is texted."""
+
+    address: str
+    sms_url: str
+    fallback_url: str
+    has_application: bool  # whose addresses then count instead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +86,8 @@ class TwilioClient:
         self._wire = Wire(url)
         self._page, self._most_pages = page, most_pages
         self._client = Client(username, password, account_sid, http_client=self._wire)
-        self._messages = self._client.api.v2010.accounts(account_sid).messages
+        self._account = self._client.api.v2010.accounts(account_sid)
+        self._messages = self._account.messages
 
     async def create(self, outgoing: Outgoing, *, in_time: Callable[[], bool] = lambda: True) -> Message:
         """Send a text, if `in_time` still says so when its first byte is to go out.
@@ -155,14 +127,61 @@ class TwilioClient:
         The list's own filter goes by the date a message was sent, which one that waits in Twilio's queue does not
         have yet; so we ask by number alone and go by the date it was made.
         """
-        return await self._newest(since, to=to)
+        return await self._newest(since, self._most_pages, to=to)
 
-    async def _newest(self, since: datetime, **filters: Any) -> Listed:
+    async def received_at(self, address: str, *, since: datetime) -> list[Message]:
+        """What has come in at an address of ours since then, all of it. Raises a `SendError` when Twilio is away."""
+        # The filter knows whole days, and goes by when the webhook was called.
+        day = f"{since - timedelta(days=1):%Y-%m-%d}"
+        listed = await self._newest(since, None, to=address, date_sent_after=day)
+        return [message for message in listed.messages if message.direction == "inbound"]
+
+    async def message(self, sid: str) -> Message | None:
+        """One message; none when Twilio does not have it (any more). Raises a `SendError` when Twilio is away."""
+        with reading("A message"):
+            try:
+                return as_message(await self._messages(sid).fetch_async())
+            except TwilioRestException as error:
+                if error.status == 404:
+                    return None
+                raise
+
+    async def media_of(self, sid: str) -> list[tuple[str, str]]:
+        """Address and content type of what is attached to a message. Raises a `SendError` when Twilio is away."""
+        with reading("A message's media"):
+            try:
+                found = await self._messages(sid).media.list_async(limit=MOST_MEDIA)
+            except TwilioException as error:
+                if status_of(error) == 404:
+                    return []
+                raise
+            return [(self._wire.url + each.uri.removesuffix(".json"), each.content_type or "") for each in found]
+
+    async def pool_of(self, service: str) -> list[str]:
+        """The numbers and short codes of a messaging service. Raises a `SendError` when Twilio is away."""
+        with reading("A messaging service"):
+            pool = self._client.messaging.v1.services(service)
+            numbers = [each.phone_number for each in await pool.phone_numbers.list_async()]
+            return numbers + [each.short_code for each in await pool.short_codes.list_async()]
+
+    async def number(self, address: str) -> Number | None:
+        """One of the account's numbers; none when it is not there. Raises a `SendError` when Twilio is away."""
+        with reading("A number"):
+            for each in await self._account.incoming_phone_numbers.list_async(phone_number=address, limit=1):
+                return Number(
+                    address=each.phone_number,
+                    sms_url=each.sms_url or "",
+                    fallback_url=each.sms_fallback_url or "",
+                    has_application=bool(each.sms_application_sid),
+                )
+        return None
+
+    async def _newest(self, since: datetime, most_pages: int | None, **filters: Any) -> Listed:
         """Follow the pages, which begin with the newest, until one is older than that or there have been enough."""
         messages: list[Message] = []
         pages = 0
         async for page in self._pages(**filters):
-            if pages == self._most_pages:
+            if pages == most_pages:
                 return Listed(messages=messages, is_whole=False)
             young = [each for each in page if each.created_at is None or each.created_at >= since]
             if page and not young:
@@ -172,117 +191,32 @@ class TwilioClient:
         return Listed(messages=messages, is_whole=True)
 
     async def _pages(self, **filters: Any) -> AsyncIterator[list[Message]]:
-        try:
+        with reading("The list of messages"):
             page = await self._messages.page_async(page_size=self._page, **filters)
             while page is not None:
                 yield [as_message(found) for found in page]
                 page = await page.next_page_async()
-        except (TwilioException, TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            # Not reached, a no, or an answer that is not Twilio's, such as a proxy's page.
-            raise InDoubt(f"Twilio's list could not be read: {type(error).__name__}.") from error
 
     async def close(self) -> None:
         await self._wire.close()
 
 
-# What the package's own calls have no place for. Each text leaves in a task of its own, which is what this belongs to.
-LAST_LOOK: ContextVar[Callable[[], bool]] = ContextVar("last_look", default=lambda: True)
-
-
-class Form(aiohttp.BytesPayload):
-    """A form that is looked at once more when its connection is there: the headers leave together with its first byte."""
-
-    def __init__(self, fields: list[tuple[str, str]], in_time: Callable[[], bool]) -> None:
-        super().__init__(urlencode(fields).encode(), content_type="application/x-www-form-urlencoded")
-        self._in_time = in_time
-        self.is_late = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.is_late = not self._in_time()
-        if self.is_late:
-            raise TooLate("The request could not leave in time.")
-        await super().write_with_length(writer, content_length)
-
-
-class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
-    """The package's transport: one connection pool, a deadline, and the address that the settings name."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(logging.getLogger("twilio.quiet"), True, None)
-        self._url = url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        form = Form(form_fields(data), LAST_LOOK.get()) if data else None
-        try:
-            return await self._exchange(
-                method,
-                url.replace(REAL, self._url, 1),
-                params={k: str(v) for k, v in (params or {}).items()} or None,
-                data=form,
-                headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
-                allow_redirects=allow_redirects,
-            )
-        except aiohttp.ClientConnectionError:
-            if form is not None and form.is_late:
-                raise TooLate("The request could not leave in time, so nothing was sent.") from None
-            raise
-
-    async def _exchange(self, method: str, url: str, **given: Any) -> Response:
-        session = self._session or self._open()
-        async with session.request(method, url, **given) as response:
-            if response.status == 429:
-                raise Throttled("Twilio asked us to slow down (429).", retry_after=seconds_of(response.headers))
-            if response.status >= 500 or response.status == 408:
-                raise InDoubt(f"Twilio answered {response.status}, which does not say whether the text was taken.")
-            return Response(response.status, await response.text(), response.headers)
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30, socket_factory=short_lived_socket)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
-        return self._session
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)  # let the transports go
-
-
-def short_lived_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket whose request dies with it: the kernel must not go on delivering one that we have given up.
-
-    Otherwise a text that could not get through for half a minute could arrive after it was taken for lost and sent again.
-    """
-    made = socket.socket(*address[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # should we stand still ourselves, and not get to closing it
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * LONGEST))
-    return made
-
-
-def form_fields(data: dict[str, object]) -> list[tuple[str, str]]:
-    """A list becomes the same field several times, as Twilio reads MediaUrl."""
-    return [
-        (name, str(item)) for name, value in data.items() for item in (value if isinstance(value, list) else [value])
-    ]
-
-
-def seconds_of(headers: Mapping[str, str]) -> float | None:
-    """Retry-After, which Twilio does not promise."""
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever keeps Twilio from being read into `InDoubt`: not reached, a no, or an answer that is not Twilio's."""
     try:
-        return float(headers.get("Retry-After", ""))
-    except ValueError:
-        return None
+        yield
+    except TwilioException as error:
+        raise InDoubt(f"{what} could not be read at Twilio: {status_of(error) or type(error).__name__}.") from error
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InDoubt(f"{what} could not be read at Twilio: {type(error).__name__}.") from error
+
+
+def status_of(error: TwilioException) -> int | None:
+    """The HTTP status of a no; the package keeps a list's in another place than a record's."""
+    response = next((each for each in error.args if hasattr(each, "status_code")), None)
+    status: int | None = getattr(error, "status", None) or getattr(response, "status_code", None)
+    return status
 
 
 def as_message(made: Any) -> Message:
@@ -297,4 +231,5 @@ def as_message(made: Any) -> Message:
         error_code=made.error_code,
         segments=int(made.num_segments or 0),
         messaging_service_sid=made.messaging_service_sid,
+        media=int(made.num_media or 0),
     )

@@ -10,13 +10,14 @@ from bench.databases import Database
 from bench.elsewhere import Twilio, listen, openai, openai_text
 from bench.pace import Paced, put_paced
 from bench.process import cores, started
-from bench.requests import signed_requests
+from bench.requests import PHONES, signed_requests
 
 PUSHED = 500  # texts a second: what Twilio pushes at most to one destination (support article 115002943027)
 MODEL_TAKES, TWILIO_TAKES = 1.0, 0.05  # seconds
 SETTLE = 1.5  # as a line comes: a text that ends a sentence is answered 0.6 s later
 PATIENCE = 180.0  # seconds for the last reply
 BURST_SECONDS, BURST_PHONES = 60, 10_000
+WARM_UP = PHONES[-50:]  # a text from each of these goes first, so that what is made once is made
 
 BARE, WIRE, ACTION = "bare", "wire", "action"
 # What the table calls them.
@@ -83,7 +84,7 @@ async def measure(make: Callable[[], Sequence[Database]], folder: Path, crowds: 
 
 async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) -> Measured:
     twilio = Twilio()
-    requests = signed_requests(crowd.texts, phones=crowd.phones)
+    requests = signed_requests(crowd.texts, PHONES[: crowd.phones])
     options: dict[str, str | Path] = {
         "database": database.url,
         "twilio": f"http://127.0.0.1:{await listen(twilio.respond, takes=TWILIO_TAKES)}",
@@ -93,12 +94,14 @@ async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) ->
         "settle": str(SETTLE),
     }
     with started("turns", folder / "crowds.log", cores().server, **options) as server:
+        twilio.expect(len(WARM_UP))
+        await put_paced(server.port, signed_requests(len(WARM_UP), WARM_UP), per_second=PUSHED)
+        await answered(twilio, database)
         before = server.cpu_seconds()
-        pace = crowd.texts if crowd.arrival == SAME_SECOND else PUSHED
         twilio.expect(crowd.phones)
+        pace = crowd.texts if crowd.arrival == SAME_SECOND else PUSHED
         webhooks = await put_paced(server.port, requests, per_second=pace)
-        await asyncio.wait_for(twilio.has_all.wait(), PATIENCE)
-        await all_is_done(database)
+        await answered(twilio, database)
         cpu, peak = server.cpu_seconds() - before, server.peak_mib()
     each = Measured(
         crowd=crowd,
@@ -115,8 +118,9 @@ async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) ->
     return each
 
 
-async def all_is_done(database: Database) -> None:
-    """Until there is no work left: every text is answered, and every answer sent and written down."""
+async def answered(twilio: Twilio, database: Database) -> None:
+    """Until Twilio has all that it expects, and there is no work left: all of it is written down."""
+    await asyncio.wait_for(twilio.has_all.wait(), PATIENCE)
     give_up = time.monotonic() + PATIENCE
     while left := await asyncio.to_thread(database.count, "work"):
         assert time.monotonic() < give_up, f"After {PATIENCE:g} s there are {left} rows of work left."
@@ -125,23 +129,30 @@ async def all_is_done(database: Database) -> None:
 
 def check(each: Measured, database: Database, twilio: Twilio) -> None:
     """None was lost, none was answered twice."""
-    answered = database.count("texts", "is_inbound AND handled_at IS NOT NULL")
-    assert len(each.webhooks.took) == each.stored == each.crowd.texts, f"{each.stored} texts stored, {each.crowd}"
-    assert answered == each.stored, f"{each.stored} texts stored and {answered} answered"
-    assert database.count("turns") == each.turns == each.sent, f"{each.turns} turns done and {each.sent} texts sent"
-    assert database.count("texts", "status = 'sent'") == each.sent, "A text is at Twilio and not written down as sent."
-    assert set(twilio.by_id.values()) == {1}, "A text left twice."
-    assert len(twilio.by_phone) == each.crowd.phones, "Somebody got no reply."
-    if each.crowd.texts == each.crowd.phones:
-        assert set(twilio.by_phone.values()) == {1}, "Somebody got two replies to one text."
+    texts, phones = each.crowd.texts + len(WARM_UP), each.crowd.phones + len(WARM_UP)
+    found = {
+        "stored": each.stored,
+        "answered": database.count("texts", "is_inbound AND handled_at IS NOT NULL"),
+        "answered with 200": len(each.webhooks.took) + len(WARM_UP),
+    }
+    assert set(found.values()) == {texts}, f"{texts} texts came in, and there are {found}"
+    replies = {
+        "turns": database.count("turns"),
+        "turns done": each.turns,
+        "texts sent": database.count("texts", "status = 'sent'"),
+        "texts at Twilio": len(twilio.by_id),
+    }
+    assert set(replies.values()) == {each.sent}, f"Twilio was asked {each.sent} times, and there are {replies}"
+    assert len(twilio.by_phone) == phones, f"{len(twilio.by_phone)} of {phones} people got a reply."
+    assert each.sent == phones or texts > phones, f"{phones} people with one text each got {each.sent} replies."
 
 
 def table(measured: Sequence[Measured]) -> str:
     """As Markdown."""
     lines = [
         "| texts | from phones | arriving | model | database | everyone has a reply after | webhook p50 | p99 | "
-        "worst | memory | CPU per text | replies | lost |",
-        "|--:|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "worst | memory | CPU per text | lost or doubled |",
+        "|--:|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     return "\n".join([*lines, *(row(each) for each in measured)])
 
@@ -151,5 +162,5 @@ def row(each: Measured) -> str:
     return (
         f"| {crowd.texts:,} | {crowd.phones:,} | {crowd.arrival} | {MODELS[crowd.model]} | {each.engine} "
         f"| {each.seconds:.1f} s | {hooks.ms(50):.0f} ms | {hooks.ms(99):.0f} ms | {hooks.ms(100):.0f} ms "
-        f"| {each.peak_mib:.0f} MiB | {1000 * each.cpu_seconds / crowd.texts:.1f} ms | {each.sent:,} | 0 |"
+        f"| {each.peak_mib:.0f} MiB | {1000 * each.cpu_seconds / crowd.texts:.1f} ms | 0 |"
     )

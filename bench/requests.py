@@ -1,6 +1,7 @@
 """Webhooks as Twilio sends them: nineteen fields, each signed, each of another MessageSid."""
 
 import os
+from collections.abc import Sequence
 from urllib.parse import quote_plus
 
 from replyline.twilio.signature import sign
@@ -10,13 +11,13 @@ PATH = "/webhooks/twilio/sms"
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT_SID = "AC" + "0" * 32
 OUR_NUMBER = "+14155550100"
-PHONES = [f"+1212555{n:04d}" for n in range(10_000)]
+PHONES = [f"+1212{5_550_000 + n}" for n in range(10_100)]
 BODY = "Can I come to yoga tomorrow at 6pm?"
 
 
-def signed_requests(how_many: int, *, phones: int = 1000) -> list[bytes]:
+def signed_requests(how_many: int, phones: Sequence[str] = PHONES[:1000]) -> list[bytes]:
     """HTTP requests that are ready to be written to a socket; the phones take turns."""
-    return [one_request(f"SM{os.urandom(16).hex()}", PHONES[n % phones]) for n in range(how_many)]
+    return [one_request(f"SM{os.urandom(16).hex()}", phones[n % len(phones)]) for n in range(how_many)]
 
 
 def one_request(sid: str, phone: str) -> bytes:

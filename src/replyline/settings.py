@@ -111,7 +111,7 @@ class Settings(BaseModel):
         description="A folder with files that replace the shipped rules by place of the same names.",
     )
     at_once: int = Field(
-        200,
+        1_000,
         alias="REPLYLINE_AT_ONCE",
         ge=1,
         le=10_000,

@@ -94,3 +94,35 @@ async def test_items_of_canceled_callers_are_done_and_disturb_nobody(db):
     assert await first == "ANA"
     assert await third == "CLEO"
     await db.close()
+
+
+async def test_what_is_urgent_goes_before_all_that_waits(db):
+    order = []
+    let_go = threading.Event()
+    held = [asyncio.ensure_future(db.run(lambda conn: let_go.wait(10))) for _ in db._threads]
+    await asyncio.sleep(0.1)  # every thread has one
+    waiting = [asyncio.ensure_future(db.run(lambda conn, n=n: order.append(n))) for n in range(8)]
+    urgent = asyncio.ensure_future(db.gather(lambda conn, items: [order.append("text")], 1, urgent=True))
+    await asyncio.sleep(0)
+    let_go.set()
+    await asyncio.gather(*held, *waiting, urgent)
+    assert "text" in order[: len(db._threads)]
+
+
+async def test_the_loop_gets_to_its_connections_between_the_results_of_a_set(db):
+    passes = 0
+    told_in = []
+
+    def echo(conn: Connection, items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    async def ask(n: int) -> None:
+        await db.gather(echo, n)
+        told_in.append(passes)
+
+    asking = asyncio.gather(*(ask(n) for n in range(60)))
+    while not asking.done():
+        await asyncio.sleep(0)
+        passes += 1
+    await asking
+    assert max(told_in.count(each) for each in told_in) <= 20

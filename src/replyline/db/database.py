@@ -59,11 +59,11 @@ class Db:
         self._put(SingleUnit(fn, args, kwargs, future))
         return await future
 
-    async def gather(self, fn: Gathered[A, R], item: A, *, within: float | None = None) -> R:
+    async def gather(self, fn: Gathered[A, R], item: A, *, within: float | None = None, urgent: bool = False) -> R:
         """Add `item` to those waiting for `fn`, which answers all of them in one transaction, in their order.
 
         When the whole set fails its items are tried one by one, so one bad item harms no other. Raises `TimeoutError`
-        after `within` seconds; what was asked is done all the same.
+        after `within` seconds; what was asked is done all the same. What is `urgent` goes before all else that waits.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
@@ -71,7 +71,7 @@ class Db:
             self._refuse_if_closing()
             unit = self._gathering.get(fn)
             if unit is None:
-                unit = self._gathering[fn] = GatheredUnit(fn)
+                unit = self._gathering[fn] = GatheredUnit(fn, urgent=urgent)
             if unit.add(item, future):
                 self._enqueue(unit)
         if within is None:
@@ -128,13 +128,16 @@ class Db:
             raise DatabaseClosed
 
     def _enqueue(self, unit: Unit) -> None:
-        self._waiting.append(unit)
+        if unit.urgent:
+            self._waiting.appendleft(unit)
+        else:
+            self._waiting.append(unit)
         self._ready.notify()
 
     def _serve(self) -> None:
         while units := self._take():
             topics = self._transactor.transact(units)
-            deliver([settled for unit in units for settled in unit.settled])
+            deliver(units)
             self._wake(topics)
             self._put_back(units)
 
@@ -144,10 +147,10 @@ class Db:
             while not self._waiting and not self._closing:
                 self._ready.wait()
             units: list[Unit] = []
-            while self._waiting and len(units) < self._transactor.shares:
-                unit = self._waiting.popleft()
-                unit.seize()
-                units.append(unit)
+            size = 0
+            while self._waiting and size < self._transactor.shares:
+                units.append(self._waiting.popleft())
+                size += units[-1].seize()
             return units
 
     def _put_back(self, units: Sequence[Unit]) -> None:

@@ -24,17 +24,20 @@ class SetStatement:
     """SQL for both engines in which `{rows}` stands for the set, wherever VALUES may stand.
 
     A row is a tuple in the order of the columns, with times as whole microseconds and JSON as Python values.
-    Further values follow the set, in the SQL (each as `{value}`) and in the call.
+    Further values follow the set, in the SQL (each as `{value}`) and in the call. `on_sqlite` is for SQL that SQLite
+    has other words for.
     """
 
-    def __init__(self, sql: str, columns: Sequence[Column[Any]]) -> None:
-        self._sql = sql
+    def __init__(self, sql: str, columns: Sequence[Column[Any]], *, on_sqlite: str | None = None) -> None:
+        self._on_sqlite = on_sqlite or sql
         self._names = [column.name for column in columns]
         self._json = [n for n, column in enumerate(columns) if isinstance(column.type, JSON)]
         self._postgres = sql.format(rows=rows_from_json(columns), value="%s")
 
     def __call__(self, conn: Connection, rows: Sequence[tuple[Any, ...]], *more: Any) -> list[tuple[Any, ...]]:
-        """Run it; gives the rows it returns, if it returns any."""
+        """Run it; gives the rows it returns, if it returns any. No set, no statement."""
+        if not rows:
+            return []
         if conn.dialect.name == "postgresql":
             named = [dict(zip(self._names, row, strict=True)) for row in rows]
             result = conn.exec_driver_sql(self._postgres, (as_json(named), *more))
@@ -57,7 +60,7 @@ class SetStatement:
     @cache  # noqa: B019 - there are a handful of statements, made at import
     def _sqlite(self, how_many: int) -> str:
         row = f"({','.join('?' * len(self._names))})"
-        return self._sql.format(rows=f"VALUES {','.join([row] * how_many)}", value="?")
+        return self._on_sqlite.format(rows=f"VALUES {','.join([row] * how_many)}", value="?")
 
 
 def among(name: str, *columns: Column[Any]) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ class Transactor:
     """How an engine runs units: several in one transaction, or each in its own."""
 
     threads = 1  # how many database threads may call `transact` at once
-    shares = 1  # how many units may share one transaction
+    shares = 1  # units share a transaction until they have so many items
 
     def transact(self, units: Sequence[Unit]) -> frozenset[str]:
         """Run the units, leave each its result or error, and say which topics to wake. Never raises."""

@@ -15,8 +15,11 @@ log = get_log(__name__)
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 Step = Callable[[Connection], Any]
 
-# One set stays well under the limits of both engines (32,766 parameters on SQLite) and keeps a commit short.
-LARGEST_SET = 500
+# A set stays well under the limits of both engines (32,766 parameters on SQLite), and is done before a webhook that has
+# just missed it has waited long.
+LARGEST_SET = 100
+# Results told in one pass of an event loop. Each wakes somebody who may then work for a millisecond.
+TOLD_AT_ONCE = 10
 
 
 class Settled(NamedTuple):
@@ -37,9 +40,10 @@ class Unit(Protocol):
     """Something a database thread can do in a transaction."""
 
     settled: list[Settled]
+    urgent: bool  # it goes before all others that wait, and its results are told before others'
 
-    def seize(self) -> None:
-        """Fix what belongs to this round; what comes later waits for the next."""
+    def seize(self) -> int:
+        """Fix what belongs to this round, and say how much it is; what comes later waits for the next."""
 
     def run(self, guarded: Call) -> None:
         """Do the work, leaving results in `settled`."""
@@ -54,16 +58,18 @@ class Unit(Protocol):
 class SingleUnit:
     """One call of a plain function."""
 
-    __slots__ = ("args", "fn", "future", "kwargs", "settled")
+    __slots__ = ("args", "fn", "future", "kwargs", "settled", "urgent")
 
     def __init__(
         self, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], future: AnyFuture
     ) -> None:
         self.fn, self.args, self.kwargs, self.future = fn, args, kwargs, future
         self.settled: list[Settled] = []
+        self.urgent = False
 
-    def seize(self) -> None:
+    def seize(self) -> int:
         self.settled = []
+        return 1
 
     def run(self, guarded: Call) -> None:
         try:
@@ -88,10 +94,10 @@ class GatheredUnit:
     over the same rows. `add`, `seize` and `rest` are called with the database's lock held.
     """
 
-    __slots__ = ("_is_idle", "_round", "_waiting", "fn", "settled")
+    __slots__ = ("_is_idle", "_round", "_waiting", "fn", "settled", "urgent")
 
-    def __init__(self, fn: Callable[..., Sequence[Any]]) -> None:
-        self.fn = fn
+    def __init__(self, fn: Callable[..., Sequence[Any]], *, urgent: bool = False) -> None:
+        self.fn, self.urgent = fn, urgent
         self.settled: list[Settled] = []
         self._waiting: list[tuple[Any, AnyFuture]] = []
         self._round: list[tuple[Any, AnyFuture]] = []
@@ -103,9 +109,10 @@ class GatheredUnit:
         was_idle, self._is_idle = self._is_idle, False
         return was_idle
 
-    def seize(self) -> None:
+    def seize(self) -> int:
         self._round, self._waiting = self._waiting[:LARGEST_SET], self._waiting[LARGEST_SET:]
         self.settled = []
+        return len(self._round)
 
     def run(self, guarded: Call) -> None:
         items = [item for item, _ in self._round]
@@ -144,24 +151,29 @@ class GatheredUnit:
         return answers
 
 
-def deliver(settled: Sequence[Settled]) -> None:
-    """Tell every future its result: one call into each event loop, however many results."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Settled]] = {}
-    for each in settled:
-        if isinstance(each.future, concurrent.futures.Future):
-            tell(each)
-        else:
-            by_loop.setdefault(each.future.get_loop(), []).append(each)
-    for loop, told in by_loop.items():
+def deliver(units: Sequence[Unit]) -> None:
+    """Tell every future its result, through one call into each event loop, however many results."""
+    by_loop: dict[asyncio.AbstractEventLoop, tuple[list[Settled], list[Settled]]] = {}
+    for unit in units:
+        for each in unit.settled:
+            if isinstance(each.future, concurrent.futures.Future):
+                tell(each)
+            else:
+                urgent, other = by_loop.setdefault(each.future.get_loop(), ([], []))
+                (urgent if unit.urgent else other).append(each)
+    for loop, (urgent, other) in by_loop.items():
         try:
-            loop.call_soon_threadsafe(tell_all, told)
+            loop.call_soon_threadsafe(tell_all, loop, urgent, other)
         except RuntimeError:  # the loop was closed while we worked, so nobody waits any more
             continue
 
 
-def tell_all(settled: Sequence[Settled]) -> None:
-    for each in settled:
+def tell_all(loop: asyncio.AbstractEventLoop, urgent: Sequence[Settled], other: Sequence[Settled]) -> None:
+    """Some now, and the rest when the loop has looked at its connections: a webhook must not wait for a hundred turns."""
+    for each in [*urgent, *other[:TOLD_AT_ONCE]]:
         tell(each)
+    if left := other[TOLD_AT_ONCE:]:
+        loop.call_soon(tell_all, loop, (), left)
 
 
 def tell(settled: Settled) -> None:

@@ -129,7 +129,7 @@ class Sms(Webhook):
         if text is None:
             return refusal(400, "The form has no MessageSid, From and To of a message.")
         try:
-            result = await self._db.gather(receive, Arrival(line=self._line, text=text), within=PATIENCE)
+            result = await self._db.gather(receive, Arrival(line=self._line, text=text), within=PATIENCE, urgent=True)
         except Exception:
             log.exception("text_not_stored", sid=text.sid)
             self._counts.seen["texts_not_stored"] += 1
@@ -174,7 +174,7 @@ class StatusCallback(Webhook):
         if each is None:
             return refusal(400, "The form has no MessageSid and MessageStatus.")
         try:
-            await self._db.gather(report, each, within=PATIENCE)
+            await self._db.gather(report, each, within=PATIENCE, urgent=True)
         except Exception:
             log.exception("delivery_report_not_stored", sid=each.sid)
             return refusal(503, "The report could not be stored; send it again.")

@@ -1,17 +1,19 @@
 """The one door every text, from anyone, leaves through."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from replyline.conversations import pictures
 from replyline.conversations.delivery import Status
 from replyline.conversations.pictures import OwnPicture
 from replyline.conversations.segments import LONGEST_BODY, measure
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import UtcTime
+from replyline.db.columns import UtcTime, micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import texts
 from replyline.errors import ReplylineError
 from replyline.rules.facts import Purpose
@@ -55,6 +57,30 @@ class NewText:
 
 def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
     """Store a text and have it sent; gives its id. It is judged when it leaves, not here. Raises `UnsendableText`."""
+    return queue_texts(conn, [text], now)[0]
+
+
+def queue_texts(conn: Connection, new: Sequence[NewText], now: datetime) -> list[str]:
+    """`queue_text` for many; gives their ids in the same order."""
+    for text in new:
+        check(text)
+    named = [(new_id("txt"), text, pictures.own_ids(text.pictures)) for text in new]
+    ADD_TEXT(conn, [outbound_row(text_id, text, own, now) for text_id, text, own in named])
+    for text_id, _, own in named:
+        pictures.attach_own(conn, text_id, own)
+    arm_many(
+        conn,
+        [
+            send_work(text_id, text.purpose, sender_of(text), now=now, not_before=text.not_before)
+            for text_id, text, _ in named
+        ],
+    )
+    if named:
+        wake(conn, CHANGE)
+    return [text_id for text_id, _, _ in named]
+
+
+def check(text: NewText) -> None:
     count = len(text.media_urls) + len(text.pictures)
     if not text.body and not count:
         raise UnsendableText("A text needs a body or a picture.")
@@ -62,37 +88,34 @@ def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
         raise UnsendableText(f"A text may have {LONGEST_BODY} characters; this one has {len(text.body)}.")
     if count > MOST_PICTURES:
         raise UnsendableText(f"A text may carry {MOST_PICTURES} pictures; this one has {count}.")
-    text_id = new_id("txt")
-    size = measure(text.body)
-    own = pictures.own_ids(text.pictures)
-    conn.execute(
-        ADD_TEXT,
-        {
-            "id": text_id,
-            "line": text.line,
-            "conversation_id": text.conversation_id,
-            "is_inbound": False,
-            "phone": text.phone,
-            "our_address": text.our_address,
-            "messaging_service_sid": text.messaging_service_sid,
-            "body": text.body,
-            "media": [*({"url": url} for url in text.media_urls), *({"media": media_id} for media_id in own)] or None,
-            "encoding": size.encoding.value,
-            "segments": size.segments,
-            "purpose": text.purpose.value,
-            "status": Status.QUEUED.value,
-            "status_at": now,
-            "created_at": now,
-            "turn_id": text.turn_id,
-            "not_before": text.not_before,
-            "expires_at": text.expires_at,
-        },
+
+
+def sender_of(text: NewText) -> str:
+    return text.messaging_service_sid or text.our_address
+
+
+def outbound_row(text_id: str, text: NewText, own: Iterable[str], now: datetime) -> tuple[Any, ...]:
+    size, at = measure(text.body), micros(now)
+    return (
+        text_id,
+        text.line,
+        text.conversation_id,
+        False,
+        text.phone,
+        text.our_address,
+        text.messaging_service_sid,
+        text.body,
+        [*({"url": url} for url in text.media_urls), *({"media": media_id} for media_id in own)] or None,
+        size.encoding.value,
+        size.segments,
+        text.purpose.value,
+        QUEUED,
+        at,
+        at,
+        text.turn_id,
+        None if text.not_before is None else micros(text.not_before),
+        None if text.expires_at is None else micros(text.expires_at),
     )
-    pictures.attach_own(conn, text_id, own)
-    sender = text.messaging_service_sid or text.our_address
-    arm_many(conn, [send_work(text_id, text.purpose, sender, now=now, not_before=text.not_before)])
-    wake(conn, CHANGE)
-    return text_id
 
 
 def send_work(text_id: str, purpose: Purpose, sender: str, *, now: datetime, not_before: datetime | None = None) -> Arm:
@@ -111,7 +134,31 @@ def cancel_queued(conn: Connection, *, line: str, phone: str, now: datetime, why
     return canceled
 
 
-ADD_TEXT = insert(texts)
+QUEUED = Status.QUEUED.value
+OUTBOUND = [
+    texts.c.id,
+    texts.c.line,
+    texts.c.conversation_id,
+    texts.c.is_inbound,
+    texts.c.phone,
+    texts.c.our_address,
+    texts.c.messaging_service_sid,
+    texts.c.body,
+    texts.c.media,
+    texts.c.encoding,
+    texts.c.segments,
+    texts.c.purpose,
+    texts.c.status,
+    texts.c.status_at,
+    texts.c.created_at,
+    texts.c.turn_id,
+    texts.c.not_before,
+    texts.c.expires_at,
+]
+ADD_TEXT = SetStatement(
+    f"INSERT INTO texts ({', '.join(column.name for column in OUTBOUND)}) {{rows}}",
+    OUTBOUND,
+)
 QUEUED_TO = select(texts.c.id).where(
     texts.c.line == bindparam("line"),
     texts.c.phone == bindparam("phone"),

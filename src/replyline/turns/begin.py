@@ -1,6 +1,7 @@
 """Beginning a conversation's turn, or taking up the one that a crash left."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,13 +9,14 @@ from sqlalchemy import Connection
 
 from replyline.conversations import pictures, store
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import AnyRow
+from replyline.db.columns import AnyRow, micros
 from replyline.plugins.line import Line
 from replyline.turns import statements as sql
 from replyline.turns.schedule import KIND
-from replyline.turns.statements import as_input, check_lease, history_before, reason_to_drop, steps_of
-from replyline.turns.states import Begun, Step, TurnState
-from replyline.work import Claimed, arm, finish, later
+from replyline.turns.statements import as_input, by_conversation, histories_before, lost, reason_to_drop, steps_of
+from replyline.turns.states import Begun, Earlier, Step, TurnState
+from replyline.work import Claimed, LostLease, arm, finish, later
+from replyline.work.queue import ours
 
 PICTURE_PATIENCE = timedelta(seconds=20)  # how long a turn waits for pictures that are being fetched
 PICTURE_WAIT = timedelta(seconds=0.3)
@@ -25,12 +27,50 @@ LOOP_GAP = timedelta(seconds=30)
 LOOP_REST = timedelta(minutes=5)
 
 
-def begin(conn: Connection, job: Claimed, line: Line, now: datetime) -> Begun | None:
-    """Begin the conversation's turn, or take up the one a crash left. None: there is nothing to answer now."""
-    check_lease(conn, job)
-    row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": job.key}).one()
-    waiting = conn.execute(sql.UNANSWERED, {"conversation_id": job.key}).all()
-    open_turns = conn.execute(sql.OPEN_TURNS, {"conversation_id": job.key}).all()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begin:
+    """A conversation whose turn is due."""
+
+    job: Claimed
+    line: Line
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fresh:
+    """A turn that is to start now, with the texts it answers."""
+
+    begin: Begin
+    turn_id: str
+    conversation: AnyRow
+    inputs: Sequence[AnyRow]
+
+
+def begin(conn: Connection, begins: Sequence[Begin]) -> list[Begun | LostLease | None]:
+    """Begin turns of many conversations, or take up those that a crash left. None: there is nothing to answer now."""
+    still = ours(conn, [each.job for each in begins])
+    ids = sorted({job.key for job in still})
+    rows = {row.id: row for row in conn.execute(sql.GET_CONVERSATIONS, {"ids": ids})} if ids else {}
+    waiting = by_conversation(conn, sql.UNANSWERED, ids)
+    open_turns = by_conversation(conn, sql.OPEN_TURNS, ids)
+    results: dict[Claimed, Begun | None] = {}
+    fresh: list[Fresh] = []
+    for each in [each for each in begins if each.job in still]:
+        key = each.job.key
+        found = one(conn, each, rows[key], waiting.get(key, []), open_turns.get(key, []))
+        if isinstance(found, Fresh):
+            fresh.append(found)
+        else:
+            results[each.job] = found
+    results |= start(conn, fresh)
+    return [results[each.job] if each.job in still else lost(each.job) for each in begins]
+
+
+def one(
+    conn: Connection, each: Begin, row: AnyRow, waiting: Sequence[AnyRow], open_turns: Sequence[AnyRow]
+) -> Fresh | Begun | None:
+    """What is to be done in one conversation; a turn that starts now is left to `start`."""
+    job, now = each.job, each.now
     open_turn = open_turns[0] if open_turns else None
     if len(open_turns) > 1:  # one went on after a person's decision while another was put off: both get their end
         arm(conn, kind=KIND, key=job.key, due=now, now=now, priority=1)
@@ -40,42 +80,48 @@ def begin(conn: Connection, job: Claimed, line: Line, now: datetime) -> Begun | 
     if why := reason_to_drop(row):
         drop(conn, job, open_turn, waiting, now, why)
         return None
-    if open_turn is None:
-        if (rest := loop_rest(row, now)) or (rest := picture_rest(conn, waiting, now)):
-            later(conn, job, due=rest, keep_attempts=False)
-            return None
-        return start(conn, line, row, waiting, now)
-    return take_up(conn, line, row, open_turn, now)
+    if open_turn is not None:
+        return take_up(conn, each.line, row, open_turn, now)
+    if (rest := loop_rest(row, now)) or (rest := picture_rest(conn, waiting, now)):
+        later(conn, job, due=rest, keep_attempts=False)
+        return None
+    return Fresh(begin=each, turn_id=new_id("trn"), conversation=row, inputs=waiting)
 
 
-def start(conn: Connection, line: Line, row: AnyRow, waiting: Sequence[AnyRow], now: datetime) -> Begun:
-    turn_id = new_id("trn")
-    deadline = now + timedelta(seconds=line.deadline)
-    conn.execute(
-        sql.ADD_TURN,
-        {
-            "id": turn_id,
-            "line": row.line,
-            "conversation_id": row.id,
-            "state": TurnState.RUNNING.value,
-            "created_at": now,
-            "deadline_at": deadline,
-        },
-    )
-    conn.execute(sql.JOIN_TURN, {"ids": [each.id for each in waiting], "turn": turn_id})
-    wake(conn, CHANGE)
-    return begun(
+def start(conn: Connection, fresh: Sequence[Fresh]) -> dict[Claimed, Begun]:
+    """Start these turns, each of another conversation."""
+    if not fresh:
+        return {}
+    turns = [(each, each.conversation, each.begin.now, deadline_of(each.begin)) for each in fresh]
+    sql.ADD_TURN(
         conn,
-        row,
-        waiting,
-        [],
-        turn_id=turn_id,
-        created_at=now,
-        deadline_at=deadline,
-        runs=1,
-        has_held=False,
-        record=None,
+        [
+            (each.turn_id, row.line, row.id, TurnState.RUNNING.value, micros(now), micros(deadline))
+            for each, row, now, deadline in turns
+        ],
     )
+    sql.JOIN_TURN(conn, [(text.id, each.turn_id) for each in fresh for text in each.inputs])
+    histories = histories_before(conn, {each.conversation.id: each.inputs for each in fresh})
+    wake(conn, CHANGE)
+    return {
+        each.begin.job: begun(
+            row,
+            each.inputs,
+            [],
+            histories[row.id],
+            turn_id=each.turn_id,
+            created_at=now,
+            deadline_at=deadline,
+            runs=1,
+            has_held=False,
+            record=None,
+        )
+        for each, row, now, deadline in turns
+    }
+
+
+def deadline_of(begin: Begin) -> datetime:
+    return begin.now + timedelta(seconds=begin.line.deadline)
 
 
 def take_up(conn: Connection, line: Line, row: AnyRow, turn: AnyRow, now: datetime) -> Begun:
@@ -84,11 +130,12 @@ def take_up(conn: Connection, line: Line, row: AnyRow, turn: AnyRow, now: dateti
     deadline = turn.deadline_at if turn.why else max(turn.deadline_at, now + timedelta(seconds=line.deadline))
     runs = turn.runs if turn.why else turn.runs + 1
     conn.execute(sql.TAKE_UP, {"turn": turn.id, "deadline": deadline, "times": runs})
+    inputs = conn.execute(sql.INPUTS, {"turn": turn.id}).all()
     return begun(
-        conn,
         row,
-        conn.execute(sql.INPUTS, {"turn": turn.id}).all(),
+        inputs,
         steps_of(conn, turn.id),
+        histories_before(conn, {row.id: inputs})[row.id],
         turn_id=turn.id,
         created_at=turn.created_at,
         deadline_at=deadline,
@@ -99,10 +146,10 @@ def take_up(conn: Connection, line: Line, row: AnyRow, turn: AnyRow, now: dateti
 
 
 def begun(
-    conn: Connection,
     row: AnyRow,
     inputs: Sequence[AnyRow],
     steps: Sequence[Step],
+    history: Sequence[Earlier],
     *,
     turn_id: str,
     created_at: datetime,
@@ -128,7 +175,7 @@ def begun(
         is_record_kept=record is not None,
         inputs=[as_input(each) for each in inputs],
         steps=steps,
-        history=history_before(conn, row.id, inputs),
+        history=history,
     )
 
 
@@ -137,9 +184,8 @@ def drop(
 ) -> None:
     store.mark_handled(conn, [each.id for each in waiting], now, why=why)
     if turn is not None:
-        ended = {"turn": turn.id, "to": TurnState.DROPPED.value, "outcome": "dropped", "because": why, "at": now}
-        conn.execute(sql.END_TURN, ended)
-        conn.execute(sql.HANDLED_BY, {"turn": turn.id, "at": now})
+        sql.END_TURN(conn, [(turn.id, TurnState.DROPPED.value, "dropped", why, micros(now))])
+        sql.HANDLED_BY(conn, [(turn.id, micros(now))])
     finish(conn, job, now=now)
     wake(conn, CHANGE)
 

@@ -1,24 +1,32 @@
 """Writing a turn down as it goes, and ending it. Nothing is written without the lease."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from replyline.db import CHANGE, new_id, wake
-from replyline.db.columns import AnyRow
-from replyline.outbound.queue import NewText, queue_text
+from replyline.db.columns import AnyRow, micros
+from replyline.outbound.queue import NewText, queue_text, queue_texts
 from replyline.plugins.line import Line
 from replyline.rules.facts import Purpose
 from replyline.turns import statements as sql
 from replyline.turns.begin import LOOP_GAP
 from replyline.turns.schedule import KIND
-from replyline.turns.statements import as_input, check_lease, end_row, lost, reason_to_drop, step_row
+from replyline.turns.statements import (
+    as_input,
+    by_conversation,
+    check_lease,
+    end_row,
+    lost,
+    reason_to_drop,
+    step_row,
+)
 from replyline.turns.states import Begun, Input, Step, StepKind, StepState, TurnState
-from replyline.work import Claimed, LostLease, arm, finish, later
-from replyline.work.queue import held
+from replyline.work import Arm, Claimed, LostLease, arm_many, finish_many, later
+from replyline.work.queue import ours
 
 # An answer that could not leave for so long, while somebody mends an account say, would only puzzle.
 STALE_AFTER = timedelta(hours=4)
@@ -61,71 +69,66 @@ class Ending:
 
 def record_steps(conn: Connection, records: Sequence[Record]) -> list[Going | LostLease]:
     """Write steps down for many turns at once, and say what changed around each meanwhile."""
-    still = held(conn, [record.job for record in records])
-    ours = [record for record in records if (record.job.kind, record.job.key) in still]
-    if fresh := [{"turn": r.turn.id, "data": r.turn.record} for r in ours if not r.turn.is_record_kept]:
+    still = ours(conn, [record.job for record in records])
+    held = [record for record in records if record.job in still]
+    if fresh := [{"turn": r.turn.id, "data": r.turn.record} for r in held if not r.turn.is_record_kept]:
         conn.execute(sql.FIX_RECORD, fresh)
-    if added := [step_row(step) for record in ours for step in record.add]:
-        conn.execute(sql.ADD_STEP, added)
-    if ended := [end_row(step) for record in ours for step in record.end]:
+    sql.ADD_STEP(conn, [step_row(step) for record in held for step in record.add])
+    if ended := [end_row(step) for record in held for step in record.end]:
         conn.execute(sql.END_STEP, ended)
-    goings = look_around(conn, ours)
+    goings = look_around(conn, held, conversations_of(conn, held))
     wake(conn, CHANGE)
-    return [goings.get(record.job.key) or lost(record.job) for record in records]
+    return [goings[record.job] if record.job in still else lost(record.job) for record in records]
 
 
 def finish_turns(conn: Connection, endings: Sequence[Ending]) -> list[Going | LostLease | None]:
     """End many turns: reply queued, inputs handled, turn done and lock released, together. `Going`: not yet, see why."""
-    still = held(conn, [ending.job for ending in endings])
-    ours = [ending for ending in endings if (ending.job.kind, ending.job.key) in still]
-    if added := [step_row(step) for ending in ours for step in ending.add]:
-        conn.execute(sql.ADD_STEP, added)
-    goings = look_around(conn, [ending for ending in ours if ending.waits_for_new])
-    results: list[Going | LostLease | None] = []
+    still = ours(conn, [ending.job for ending in endings])
+    first: dict[Claimed, Ending] = {}  # a deadline may end a turn while its own end is waiting here
     for ending in endings:
-        going = goings.get(ending.job.key)
-        if ending not in ours:
-            results.append(lost(ending.job))
-        elif going and (going.joined or going.dropped):
-            results.append(going)
-        else:
-            end(conn, ending)
-            results.append(None)
-    return results
+        if ending.job in still:
+            first.setdefault(ending.job, ending)
+    held = list(first.values())
+    sql.ADD_STEP(conn, [step_row(step) for ending in held for step in ending.add])
+    rows = conversations_of(conn, held)
+    around = look_around(conn, [ending for ending in held if ending.waits_for_new], rows)
+    goings = {job: going for job, going in around.items() if going.joined or going.dropped}
+    end(conn, [ending for ending in held if ending.job not in goings], rows)
+    return [goings.get(ending.job) if first.get(ending.job) is ending else lost(ending.job) for ending in endings]
 
 
-def end(conn: Connection, ending: Ending) -> None:
-    """The commit point of a turn."""
-    turn, now = ending.turn, ending.now
-    row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": turn.conversation_id}).one()
-    why = reason_to_drop(row)
-    reply = None if why else ending.reply
-    if reply and ending.state is TurnState.WAITING:
-        hold_once(conn, turn, row.line, reply, now)
-    elif reply:
-        queue_text(conn, text_of(turn, row.line, reply, now), now)
-        conn.execute(sql.COUNT_ANSWER, {"conversation_id": row.id, "quick": quick_answers(row, now), "at": now})
-    conn.execute(
-        sql.END_TURN,
-        {
-            "turn": turn.id,
-            "to": TurnState.DROPPED.value if why else ending.state.value,
-            "outcome": "dropped" if why else ending.outcome,
-            "because": why or ending.why,
-            "at": now if ending.state is not TurnState.WAITING else None,
-        },
-    )
-    conn.execute(sql.HANDLED_BY, {"turn": turn.id, "at": now})
-    if not ending.waits_for_new:
-        answer_the_rest(conn, ending)
-    finish(conn, ending.job, now=now)
+def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow]) -> None:
+    """The commit point of turns."""
+    if not endings:
+        return
+    replies, answered, ended = [], [], []
+    for ending in endings:
+        turn, now, row = ending.turn, ending.now, rows[ending.job.key]
+        why = reason_to_drop(row)
+        reply = None if why else ending.reply
+        if reply and ending.state is TurnState.WAITING:
+            hold_once(conn, turn, row.line, reply, now)
+        elif reply:
+            replies.append(text_of(turn, row.line, reply, now))
+            answered.append((row.id, quick_answers(row, now), micros(now)))
+        state = TurnState.DROPPED if why else ending.state
+        at = None if ending.state is TurnState.WAITING else micros(now)
+        ended.append((turn.id, state.value, "dropped" if why else ending.outcome, why or ending.why, at))
+    last = max(ending.now for ending in endings)
+    queue_texts(conn, replies, last)
+    sql.COUNT_ANSWER(conn, answered)
+    sql.END_TURN(conn, ended)
+    sql.HANDLED_BY(conn, [(ending.turn.id, micros(ending.now)) for ending in endings])
+    answer_the_rest(conn, [ending for ending in endings if not ending.waits_for_new])
+    finish_many(conn, [ending.job for ending in endings], now=last)
     wake(conn, CHANGE)
 
 
-def answer_the_rest(conn: Connection, ending: Ending) -> None:
-    """Texts that came while this turn failed get a turn of their own. A crash may have forgotten that they are owed one."""
-    if conn.execute(sql.UNANSWERED, {"conversation_id": ending.job.key}).first() is not None:
-        arm(conn, kind=KIND, key=ending.job.key, due=ending.now, now=ending.now, priority=1)
+def answer_the_rest(conn: Connection, endings: Sequence[Ending]) -> None:
+    """Texts that came while these turns failed get a turn of their own. A crash may have forgotten that they are owed one."""
+    left = by_conversation(conn, sql.UNANSWERED, [ending.job.key for ending in endings])
+    owed = [ending for ending in endings if ending.job.key in left]
+    arm_many(conn, [Arm(kind=KIND, key=each.job.key, due=each.now, now=each.now, priority=1) for each in owed])
 
 
 def put_off(conn: Connection, job: Claimed, turn: Begun, *, due: datetime, why: str) -> None:
@@ -149,29 +152,30 @@ def hold_once(conn: Connection, turn: Begun, line: str, body: str, now: datetime
         conn.execute(sql.HELD_WITH, {"turn": turn.id, "text_id": text_id})
 
 
-def look_around(conn: Connection, records: Sequence[Record | Ending]) -> dict[str, Going]:
+def conversations_of(conn: Connection, records: Sequence[Record | Ending]) -> dict[str, AnyRow]:
+    ids = sorted({record.job.key for record in records})
+    return {row.id: row for row in conn.execute(sql.GET_CONVERSATIONS, {"ids": ids})} if ids else {}
+
+
+def look_around(
+    conn: Connection, records: Sequence[Record | Ending], rows: Mapping[str, AnyRow]
+) -> dict[Claimed, Going]:
     """What happened beside each turn: texts that join it now, a STOP, a person who took over."""
     if not records:
         return {}
-    by_conversation = {record.job.key: record for record in records}
-    rows = conn.execute(sql.GET_CONVERSATIONS, {"ids": sorted(by_conversation)}).all()
-    dropped = {row.id: reason_to_drop(row) for row in rows}
-    joined: dict[str, list[AnyRow]] = {}
-    for row in conn.execute(sql.NEW_TEXTS, {"ids": sorted(by_conversation)}).all():
-        joined.setdefault(row.conversation_id, []).append(row)
+    joined = by_conversation(conn, sql.UNANSWERED, [record.job.key for record in records])
     goings = {}
-    for conversation_id, record in by_conversation.items():
-        going = Going(dropped=dropped[conversation_id])
-        if conversation_id in joined:
-            going = join(conn, record, joined[conversation_id], going)
-        goings[conversation_id] = going
+    for record in records:
+        job = record.job
+        going = Going(dropped=reason_to_drop(rows[job.key]))
+        goings[job] = join(conn, record, joined[job.key], going) if job.key in joined else going
     return goings
 
 
 def join(conn: Connection, record: Record | Ending, rows: Sequence[AnyRow], going: Going) -> Going:
     """Texts that came while the turn ran belong to it from now on."""
     ids = [row.id for row in rows]
-    conn.execute(sql.JOIN_TURN, {"ids": ids, "turn": record.turn.id})
+    sql.JOIN_TURN(conn, [(text_id, record.turn.id) for text_id in ids])
     step = Step(
         id=new_id("stp"),
         turn_id=record.turn.id,
@@ -184,7 +188,7 @@ def join(conn: Connection, record: Record | Ending, rows: Sequence[AnyRow], goin
         started_at=record.now,
         ended_at=record.now,
     )
-    conn.execute(sql.ADD_STEP, [step_row(step)])
+    sql.ADD_STEP(conn, [step_row(step)])
     return replace(going, joined=[as_input(row) for row in rows], joined_step=step)
 
 

@@ -17,7 +17,7 @@ from replyline.log import get_log
 from replyline.plugins.calling import leave
 from replyline.plugins.line import Line
 from replyline.turns import new_steps, progress, record
-from replyline.turns.begin import begin
+from replyline.turns.begin import Begin, begin
 from replyline.turns.draft import body_of, complaint_about
 from replyline.turns.known import Seen, pictures_of, record_of
 from replyline.turns.progress import Act, Ask, AskPerson, Exhausted, Reply
@@ -62,7 +62,9 @@ class TakeTurn:
 
     async def __call__(self, job: Claimed) -> None:
         """Answer the conversation, within the line's deadline."""
-        turn = await self._db.run(begin, job, self._line, self._clock.now())
+        turn = await self._db.gather(begin, Begin(job=job, line=self._line, now=self._clock.now()))
+        if isinstance(turn, LostLease):
+            raise turn
         if turn is None:
             return
         working = asyncio.ensure_future(self._see_through(job, turn))

@@ -33,6 +33,7 @@ Do = Callable[[Claimed], Awaitable[None]]
 
 POLL = timedelta(seconds=5)  # only the safety net: commits wake us
 PAUSE = 0.01  # between two claims, so a flood of texts is not a flood of queries
+MOST_IN_ONE = 200  # rows claimed or renewed in one transaction, so that a webhook does not wait for thousands
 LONGEST_BACKOFF = timedelta(minutes=5)
 CLEARING_UP = 3.0  # seconds for what was canceled to let go of what it has open
 MOMENT = 0.5  # seconds in which work whose row is gone may still be coming to its end
@@ -114,15 +115,17 @@ class Worker:
         while True:
             await self._clock.sleep(self._lease.total_seconds() / 3)
             held = self._held()
-            if not held:
-                continue
-            try:
-                still = await self._db.run(renew, held, now=self._clock.now(), lease=self._lease)
-            except Exception:  # the lease goes on for two more rounds
-                log.exception("lease_not_renewed", count=len(held))
-                continue
-            for pool in self._pools:
-                pool.drop([job for job in held if job not in still])
+            for start in range(0, len(held), MOST_IN_ONE):
+                await self._renew_some(held[start : start + MOST_IN_ONE])
+
+    async def _renew_some(self, held: Sequence[Claimed]) -> None:
+        try:
+            still = await self._db.run(renew, held, now=self._clock.now(), lease=self._lease)
+        except Exception:  # the lease goes on for two more rounds
+            log.exception("lease_not_renewed", count=len(held))
+            return
+        for pool in self._pools:
+            pool.drop([job for job in held if job not in still])
 
 
 class RunningPool:
@@ -192,7 +195,7 @@ class RunningPool:
         if free <= 0:
             return POLL.total_seconds()  # the next that ends wakes us
         try:
-            taken = await self._db.run(self._claim, free)
+            taken = await self._db.run(self._claim, min(free, MOST_IN_ONE))
             jobs = taken.jobs
             if stopping.is_set():  # what a gate has begun goes on; the rest is for others
                 await self._db.run(hand_back, [job for job in jobs if job.brought is None], now=self._clock.now())

@@ -1,5 +1,6 @@
 """What the simulated Twilio sends to our server, and what it does with the answers."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -349,6 +350,27 @@ async def test_a_webhook_is_tried_as_often_as_its_url_says_and_then_the_fallback
     assert [(webhook.form["MessageSid"], webhook.form["ErrorCode"]) for webhook in ours.at("/fallback")] == [
         (sid, "11200")
     ]
+
+
+@pytest.mark.parametrize(("fragment", "attempts"), [("", 2), ("#rc=3", 4), ("#rc=3&rp=5xx", 1), ("#rc=0", 1)])
+async def test_a_connection_that_cannot_be_made_is_tried_again_and_then_the_fallback(
+    twilio: SimulatedTwilio, ours: OurServer, fragment: str, attempts: int
+) -> None:
+    connections = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(await reader.read(1))
+        writer.write(b"This is no TLS.\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/sms"
+        twilio.add_number(OURS, sms_url=f"{address}{fragment}", fallback_url=f"{ours.url}/fallback")
+
+        await twilio.phone(ANA).text("Hi")
+
+    assert len(connections) == attempts
+    assert [webhook.form["ErrorCode"] for webhook in ours.got] == ["11220"]
 
 
 async def test_a_status_callback_is_retried_as_its_url_says_and_has_no_fallback(

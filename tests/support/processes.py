@@ -4,6 +4,7 @@ The commands are the ones people type. What they hold up for the test are files 
 """
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -307,6 +308,12 @@ async def has_printed(words: str, running: Running, within: float = PATIENCE) ->
         lambda: words in running.printed or running.process.poll() is not None, within, lambda: running.logged[-3000:]
     )
     assert words in running.printed, running.logged[-3000:]
+
+
+def events(processes: Iterable[Running], name: str) -> list[dict[str, Any]]:
+    """What was logged under this name, process after process."""
+    entries = [json.loads(line) for each in processes for line in each.logged.splitlines() if line.startswith("{")]
+    return [entry for entry in entries if entry["event"] == name]
 
 
 async def until(

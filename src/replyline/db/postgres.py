@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -33,6 +34,15 @@ NETWORK: dict[str, Any] = {
     "tcp_user_timeout": 25_000,
 }
 
+# What the server is to do should we freeze or vanish in the midst of a transaction: everybody else waits for its rows. Ours
+# never wait for anything but the server.
+FORSAKEN = """
+    SET idle_in_transaction_session_timeout = '15s';
+    SET tcp_keepalives_idle = 10;
+    SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3;
+"""
+
 log = get_log(__name__)
 
 
@@ -44,6 +54,12 @@ def postgres_engine(url: str) -> Engine:
         hide_parameters=True,  # an error message with bodies and numbers in it would reach the log
         connect_args={"application_name": "replyline", "prepare_threshold": 2, **NETWORK},
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, record: object) -> None:
+        assert isinstance(connection, psycopg.Connection)
+        connection.execute(FORSAKEN)
+        connection.commit()
 
     @event.listens_for(engine, "handle_error")
     def leave_out_values(context: ExceptionContext) -> None:

@@ -9,6 +9,7 @@ from replyline.plugins.context import ActionContext, Contact, ContextRequest
 from replyline.plugins.endings import AskAgain, GiveUp, Pause
 from replyline.plugins.hooks import Plugin, WebContext
 from replyline.plugins.line import Line
+from replyline.plugins.senders import Registration, Sender
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.verdict import Refuse, Send, Wait
 
@@ -25,7 +26,9 @@ __all__ = [
     "Plugin",
     "Purpose",
     "Refuse",
+    "Registration",
     "Send",
+    "Sender",
     "Service",
     "Wait",
     "WebContext",

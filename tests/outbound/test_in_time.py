@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 
 from replyline.conversations.delivery import Status
 from replyline.db.tables import texts, work
-from replyline.outbound.claim import Claim
-from replyline.outbound.claim import claim as claim_texts
+from replyline.outbound.claim import Departures
 from replyline.outbound.queue import KIND
 from replyline.outbound.say import say
 from replyline.outbound.send import LEAVES_WITHIN, Sent, record
@@ -124,16 +123,15 @@ async def take_all(server, written):
 async def overtaken(db, clock, queued):
     """What a worker holds whose lease has ended while it was sending, and another has taken the text up."""
     line = a_line()
-    held = await take_up(db, clock, line, "slow")
-    leave = held[1]
+    job, leave = await take_up(db, clock, line, "slow")
     clock.advance(seconds=31)
     await take_up(db, clock, line, "next")
-    return held[0], leave.text
+    return job, leave.text
 
 
 async def take_up(db, clock, line, owner):
     (job,) = await db.run(claim, owner=owner, kinds=[KIND], limit=1, now=clock.now())
-    return job, await db.gather(claim_texts, Claim(job=job, line=line, book=BOOK, now=clock.now()))
+    return job, await db.run(Departures(line, BOOK).begin_alone, job, clock.now())
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.UNKNOWN])

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from replyline.db.tables import texts
 from tests.process.test_stop import all_is_done
 from tests.support.databases import only_on_postgres
-from tests.support.processes import WORDS, events, has_printed, until
+from tests.support.processes import WORDS, events, until
 from tests.support.relays import PostgresWire
 
 # A lease is 30 s, and nothing here can make it shorter: the processes are the real ones.
@@ -62,7 +62,10 @@ async def test_between_a_claim_and_its_request(business, db, database_url, when,
         await all_is_done(db)
         await asyncio.sleep(5)
         assert business.phone().screen == business.sent == [ANSWER]
-        assert await db.run(lambda conn: conn.execute(select(func.count()).where(texts.c.is_inbound.is_(False))).scalar()) == 1
+        assert (
+            await db.run(lambda conn: conn.execute(select(func.count()).where(texts.c.is_inbound.is_(False))).scalar())
+            == 1
+        )
         first.tell()
         await first.end(within=40)
 

@@ -1,4 +1,4 @@
-"""Machines whose clocks are wrong."""
+"""Machines whose clocks say something else."""
 
 from datetime import datetime, timedelta
 
@@ -13,3 +13,10 @@ class SkewedClock(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self._ahead
+
+
+class RunningClock(SkewedClock):
+    """A clock that is put to some moment and runs on from there."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__((at - SystemClock().now()).total_seconds())

@@ -64,6 +64,7 @@ class Post:
             error_code=error_code,
             fields={},
             received_at=self.clock.now(),
+            line=self.line,
         )
         return self.db.run_blocking(report, [each])
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -56,8 +55,7 @@ def postgres_engine(url: str) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, record: object) -> None:
-        assert isinstance(connection, psycopg.Connection)
+    def prepare(connection: Any, record: object) -> None:
         connection.execute(FORSAKEN)
         connection.commit()
 

@@ -18,7 +18,10 @@ from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import UtcTime
 from replyline.db.tables import delivery_reports, texts
 from replyline.inbound.owners import About, Owners, State
-from replyline.outbound.queue import cancel_queued, send_work
+from replyline.outbound.pace import lane_of, pace_of
+from replyline.outbound.queue import NO_LANE, cancel_queued, send_work
+from replyline.outbound.slow_down import SlowDown, of_sender, slow_down
+from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.rules.facts import Purpose
 from replyline.work import arm_many
@@ -35,6 +38,7 @@ class DeliveryReport:
     fields: dict[str, Any]
     received_at: datetime
     source: str = "callback"  # or list: we asked Twilio ourselves
+    line: Line | None = None  # whose senders it may be news of
 
 
 def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
@@ -50,6 +54,9 @@ def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
         if is_new and each.error_code == consent.HELD_BY_TWILIO:
             heed_carrier(conn, owners.now[about.text_id], now=each.received_at)
     write(conn, owners, now=max(each.received_at for each in reports))
+    news = [(each, about) for each, about, is_new in zip(reports, abouts, results, strict=True) if is_new and about]
+    for asked in {asked for each, about in news if (asked := asks(each, owners.now[about.text_id]))}:
+        slow_down(conn, asked, max(each.received_at for each in reports))
     return results
 
 
@@ -88,6 +95,14 @@ def move_on(owners: Owners, each: DeliveryReport, state: State) -> None:
         owners.put(replace(state, status=after, status_at=each.received_at, error_code=code))
 
 
+def asks(each: DeliveryReport, state: State) -> SlowDown | None:
+    """Whether what became of one text asks its sender to go more slowly."""
+    if each.error_code is None or each.line is None:
+        return None
+    pace = pace_of(lane_of(state.sender, state.phone, has_pictures=False), each.line)
+    return of_sender(each.error_code, pace, each.received_at)
+
+
 def heed_carrier(conn: Connection, state: State, *, now: datetime) -> None:
     """Twilio would not send because this person opted out with it: we hold to that, whatever we knew."""
     whose = consent.Whose(line=state.line, phone=state.phone)
@@ -105,7 +120,7 @@ def write(conn: Connection, owners: Owners, *, now: datetime) -> None:
         for sid, text_id in owners.moved_sids.items():
             conn.execute(RETELL, {"of_sid": sid, "whose": text_id})
     conn.execute(MOVE, [moved(state) for state in changed])
-    arm_many(conn, [send_work(each.id, Purpose(each.purpose), each.sender, now=now) for each in owners.in_doubt_again])
+    arm_many(conn, [send_work(each.id, Purpose(each.purpose), NO_LANE, now=now) for each in owners.in_doubt_again])
     wake(conn, CHANGE)
 
 

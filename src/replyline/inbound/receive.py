@@ -193,7 +193,6 @@ def answer(conn: Connection, line: Line, conversation: Conversation, text: Inbou
             body=body,
             purpose=purpose,
             messaging_service_sid=text.messaging_service_sid,
-            expires_at=text.received_at + PROMPTLY,
         ),
         text.received_at,
     )

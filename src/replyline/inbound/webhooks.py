@@ -170,7 +170,7 @@ class StatusCallback(Webhook):
     """Twilio says how far a text of ours has come."""
 
     async def signed(self, fields: Fields, query: Fields, now: datetime) -> Answer:
-        each = delivery_report(dict(fields), dict(query), now)
+        each = delivery_report(dict(fields), dict(query), now, self._line)
         if each is None:
             return refusal(400, "The form has no MessageSid and MessageStatus.")
         try:
@@ -229,7 +229,7 @@ def pictures_of(fields: dict[str, str]) -> tuple[Picture, ...]:
     )
 
 
-def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime) -> DeliveryReport | None:
+def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime, line: Line) -> DeliveryReport | None:
     """The report a signed status callback makes. None when it is not one."""
     fields, query = without_nul(fields), without_nul(query)
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
@@ -243,6 +243,7 @@ def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime
         error_code=number(fields.get("ErrorCode")),
         fields={k: v for k, v in rest_of(fields).items() if k not in {"MessageStatus", "ErrorCode"}},
         received_at=now,
+        line=line,
     )
 
 

@@ -1,7 +1,7 @@
-"""Letting texts leave: lease, state, judge and sender's rate, then SENDING, in one transaction for a whole set."""
+"""Letting texts leave: line, judge and sender's rate, then SENDING, in the transaction that claims them from the queue."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,28 +13,19 @@ from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
-from replyline.outbound.senders import Wanted, take_room
+from replyline.outbound.pace import Pace, lane_of_text, pace_of
+from replyline.outbound.queue import NO_LANE
+from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules.facts import Purpose
-from replyline.rules.gather import facts_of, lock_people, marketing_sent, texts_to_judge
-from replyline.rules.judge import CORE_RULES, Decision, judge
+from replyline.rules.gather import Sent, facts_of, lock_people, marketing_sent, texts_to_judge
+from replyline.rules.judge import CORE_RULES, judge
 from replyline.rules.rulebook import Rulebook
-from replyline.rules.verdict import Refuse, Wait
-from replyline.work import Claimed, LostLease, later
-from replyline.work.queue import finish_many, held
+from replyline.rules.verdict import Refuse, Verdict, Wait
+from replyline.work import Claimed, LostLease, Opening, Place, finish_many, held, later_many, put_back
 
 log = get_log(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A text that may be due to leave."""
-
-    job: Claimed
-    line: Line
-    book: Rulebook
-    now: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,113 +43,134 @@ class Doubt:
     text: AnyRow
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """There is nothing to send: it left before, must not leave, or has to wait."""
+class Departures:
+    """What a line lets leave, and how fast."""
+
+    def __init__(self, line: Line, book: Rulebook) -> None:
+        self._line, self._book = line, book
+        self._paces: dict[str, Pace] = {}
+
+    def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> "Departure":
+        """Hold the senders of these places, for one claim."""
+        lanes = {place.lane for place in places} - {NO_LANE}
+        rooms = Rooms(now=now)
+        rooms.add(conn, self.paces(lanes))
+        openings = {place: rooms.opening(place.lane, place.priority) for place in places if place.lane != NO_LANE}
+        return Departure(line=self._line, book=self._book, now=now, rooms=rooms, openings=openings, paces=self.paces)
+
+    def begin_alone(self, conn: Connection, job: Claimed, now: datetime) -> Leave | Doubt | None:
+        """The same for one text that was claimed before, without regard to its lane. Raises `LostLease`."""
+        if not held(conn, [job]):
+            raise LostLease(f"The text {job.key} belongs to another worker now.")
+        begun = self.open(conn, [], now).begin(conn, [job])
+        return begun[0].brought if begun else None  # type: ignore[return-value]
+
+    def paces(self, lanes: set[str]) -> dict[str, Pace]:
+        return {lane: self.pace(lane) for lane in lanes}
+
+    def pace(self, lane: str) -> Pace:
+        if lane not in self._paces:
+            self._paces[lane] = pace_of(lane, self._line)
+        return self._paces[lane]
 
 
-def claim(conn: Connection, claims: Sequence[Claim]) -> list[Leave | Doubt | Settled | LostLease]:
-    """Let texts leave: lease, state, sender's rate and judge, then SENDING, all in one transaction."""
-    still = held(conn, [each.job for each in claims])
-    ids = sorted(each.job.key for each in claims)
-    lock_people(conn, ids)
-    rows = texts_to_judge(conn, ids)
-    moves: list[dict[str, Any]] = []
-    done: list[Claim] = []
-    results: dict[str, Leave | Doubt | Settled | LostLease] = {}
-    ready: list[Claim] = []
-    for each in claims:
-        row = rows.get(each.job.key)
-        if (each.job.kind, each.job.key) not in still:
-            results[each.job.key] = LostLease(f"The text {each.job.key} belongs to another worker now.")
-        elif row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
-            results[each.job.key] = Settled()
-            done.append(each)
-        elif row.status != Status.QUEUED.value:
-            results[each.job.key] = Doubt(text=row)
-            moves.append(move(row, each.now, Status.UNKNOWN, row.why or "The process died while it was being sent."))
+@dataclass(kw_only=True)
+class Departure:
+    """One claim: what it found of the senders, and what becomes of each text."""
+
+    line: Line
+    book: Rulebook
+    now: datetime
+    rooms: Rooms
+    openings: Mapping[Place, Opening]
+    paces: Callable[[set[str]], dict[str, Pace]]
+    begun: list[Claimed] = field(default_factory=list)
+    done: list[Claimed] = field(default_factory=list)
+    held: dict[Claimed, datetime] = field(default_factory=dict)
+    back: list[Claimed] = field(default_factory=list)
+    moves: list[dict[str, Any]] = field(default_factory=list)
+
+    def begin(self, conn: Connection, jobs: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Judge each text, mark those that leave as SENDING, settle the others; gives what leaves or is in doubt."""
+        if not jobs:
+            return []
+        ids = sorted(job.key for job in jobs)
+        lock_people(conn, ids)
+        rows = texts_to_judge(conn, ids)
+        queued = [row for row in rows.values() if row.status == Status.QUEUED.value]
+        self.rooms.add(conn, self.paces({lane_of_text(row) for row in queued}))
+        sent = marketing_sent(conn, queued, self.now)
+        for job in jobs:
+            self._settle(job, rows.get(job.key), sent)
+        self._write(conn)
+        return self.begun
+
+    def _settle(self, job: Claimed, row: AnyRow | None, sent: Sent) -> None:
+        if row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
+            self.done.append(job)
+            return
+        if row.status != Status.QUEUED.value:
+            self._move(row, Status.UNKNOWN, row.why or "The process died while it was being sent.")
+            self.begun.append(replace(job, brought=Doubt(text=row)))
+            return
+        facts = facts_of(row, self.line, self.book, sent)
+        verdict = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules]).verdict
+        if late := too_late(row, verdict, self.now):
+            self._move(row, Status.EXPIRED, late)
+            self.done.append(job)
+        elif isinstance(verdict, Refuse):
+            log.info("text_refused", text=row.id, to=masked(row.phone), why=verdict.why)
+            self._move(row, Status.REFUSED, verdict.why)
+            self.done.append(job)
+        elif isinstance(verdict, Wait):
+            self._move(row, Status.QUEUED, verdict.why)
+            self.held[replace(job, lane=lane_of_text(row))] = verdict.until
+        elif why := self.rooms.take(lane_of_text(row), job.priority, size_of(row)):
+            self._move(row, Status.QUEUED, why)
+            self.back.append(replace(job, lane=lane_of_text(row)))
         else:
-            ready.append(each)
-    for each, verdict in zip(ready, verdicts(conn, ready, rows), strict=True):
-        results[each.job.key] = settle(conn, each, rows[each.job.key], verdict, moves, done)
-    if moves:
-        conn.execute(MOVE, moves)
-        wake(conn, CHANGE)
-    finish_many(conn, [each.job for each in done], now=claims[0].now)
-    return [results[each.job.key] for each in claims]
-
-
-def verdicts(conn: Connection, ready: Sequence[Claim], rows: dict[str, AnyRow]) -> list[Decision | datetime | None]:
-    """For each text: the judge's decision if it is not to leave, else when its sender has room; none: leave."""
-    decided: dict[str, Decision | datetime | None] = {}
-    free: list[Claim] = []
-    sent = marketing_sent(conn, [rows[each.job.key] for each in ready], ready[0].now) if ready else {}
-    for each in ready:
-        row = rows[each.job.key]
-        facts = facts_of(row, each.line, each.book, sent)
-        decision = judge(facts, each.now, rules=[*CORE_RULES, *each.line.rules])
-        if isinstance(decision.verdict, Wait | Refuse):
-            decided[row.id] = decision
-        elif not is_expired(row, each.now):
-            free.append(each)
             if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
-                sent[row.line, row.phone].append(each.now)
-    if free:
-        wanted = [wanted_by(rows[each.job.key], each.line) for each in free]
-        rooms = take_room(conn, wanted, free[0].now)
-        decided |= {each.job.key: room for each, room in zip(free, rooms, strict=True)}
-    return [decided.get(each.job.key) for each in ready]
+                sent[row.line, row.phone].append(self.now)
+            self._move(row, Status.SENDING, None)
+            self.begun.append(replace(job, brought=Leave(text=row, claimed=Stopwatch(self.now))))
+
+    def _move(self, row: AnyRow, to: Status, why: str | None) -> None:
+        is_leaving = to is Status.SENDING
+        self.moves.append(
+            {
+                "text_id": row.id,
+                "to": to.value,
+                "at": self.now if to.value != row.status else row.status_at,
+                "because": why,
+                "sending": self.now if is_leaving else row.sending_at,
+                "times": row.attempts + is_leaving,
+            }
+        )
+
+    def _write(self, conn: Connection) -> None:
+        if self.moves:
+            conn.execute(MOVE, self.moves)
+            wake(conn, CHANGE)
+        finish_many(conn, self.done, now=self.now)
+        later_many(conn, self.held, keep_attempts=False)
+        put_back(conn, self.back)
+        self.rooms.save(conn)
 
 
-def settle(
-    conn: Connection,
-    each: Claim,
-    row: AnyRow,
-    verdict: Decision | datetime | None,
-    moves: list[dict[str, Any]],
-    done: list[Claim],
-) -> Leave | Settled:
-    """Write one decision down."""
-    if isinstance(verdict, Decision) and isinstance(verdict.verdict, Refuse):
-        log.info("text_refused", text=row.id, to=masked(row.phone), why=verdict.verdict.why)
-        moves.append(move(row, each.now, Status.REFUSED, verdict.verdict.why))
-        done.append(each)
-        return Settled()
-    if is_expired(row, each.now):
-        moves.append(move(row, each.now, Status.EXPIRED, "It waited past the time it was for."))
-        done.append(each)
-        return Settled()
-    if verdict is not None:
-        wait = verdict.verdict if isinstance(verdict, Decision) else None
-        until = wait.until if isinstance(wait, Wait) else verdict
-        assert isinstance(until, datetime)
-        later(conn, each.job, due=until, keep_attempts=False)
-        moves.append(move(row, each.now, Status.QUEUED, wait.why if isinstance(wait, Wait) else "its sender's rate"))
-        return Settled()
-    moves.append(move(row, each.now, Status.SENDING, None))
-    return Leave(text=row, claimed=Stopwatch(each.now))
+def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:
+    """Why a text has expired, or will have before it may leave."""
+    if row.expires_at is None or isinstance(verdict, Refuse):
+        return None
+    if row.expires_at <= now:
+        return "It waited past the time it was for." + (f" The last reason: {row.why}." if row.why else "")
+    if isinstance(verdict, Wait) and verdict.until >= row.expires_at:
+        return f"It would leave past the time it was for: {verdict.why}."
+    return None
 
 
-def wanted_by(row: AnyRow, line: Line) -> Wanted:
-    return Wanted(
-        sender=row.messaging_service_sid or row.our_address, segments=row.segments or 1, rate=line.segments_per_second
-    )
-
-
-def is_expired(row: AnyRow, now: datetime) -> bool:
-    return row.expires_at is not None and row.expires_at <= now
-
-
-def move(row: AnyRow, now: datetime, to: Status, why: str | None) -> dict[str, Any]:
-    is_leaving = to is Status.SENDING
-    return {
-        "text_id": row.id,
-        "to": to.value,
-        "at": now if to.value != row.status else row.status_at,
-        "because": why,
-        "sending": now if is_leaving else row.sending_at,
-        "times": row.attempts + is_leaving,
-    }
+def size_of(row: AnyRow) -> int:
+    """Segments, or one for a text with pictures, however many those are."""
+    return 1 if row.media else row.segments or 1
 
 
 MOVE = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -16,10 +16,12 @@ from replyline.db.columns import UtcTime, micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import texts
 from replyline.errors import ReplylineError
+from replyline.outbound.pace import lane_of
 from replyline.rules.facts import Purpose
 from replyline.work import Arm, arm_many
 
 KIND = "send"
+NO_LANE = ""  # what may have left already stands in no lane: finding out about it needs no room
 MOST_PICTURES = 10
 
 # Lower goes first: a person who waits for an answer comes before news, and news before a campaign.
@@ -30,6 +32,12 @@ PRIORITY = {
     Purpose.CONVERSATIONAL_REPLY: 1,
     Purpose.TRANSACTIONAL: 5,
     Purpose.MARKETING: 9,
+}
+# What could not leave for so long would only puzzle. Notices and advertising have their own end, or none.
+VALID_FOR = {
+    Purpose.OPT_OUT_CONFIRMATION: timedelta(minutes=5),  # a later one is no confirmation (47 CFR 64.1200(a)(12))
+    Purpose.HELP_REPLY: timedelta(minutes=5),
+    Purpose.CONVERSATIONAL_REPLY: timedelta(hours=4),
 }
 
 
@@ -52,7 +60,7 @@ class NewText:
     messaging_service_sid: str | None = None
     turn_id: str | None = None
     not_before: datetime | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | None = None  # none: by its purpose
 
 
 def queue_text(conn: Connection, text: NewText, now: datetime) -> str:
@@ -71,7 +79,7 @@ def queue_texts(conn: Connection, new: Sequence[NewText], now: datetime) -> list
     arm_many(
         conn,
         [
-            send_work(text_id, text.purpose, sender_of(text), now=now, not_before=text.not_before)
+            send_work(text_id, text.purpose, lane_for(text), now=now, not_before=text.not_before)
             for text_id, text, _ in named
         ],
     )
@@ -90,12 +98,14 @@ def check(text: NewText) -> None:
         raise UnsendableText(f"A text may carry {MOST_PICTURES} pictures; this one has {count}.")
 
 
-def sender_of(text: NewText) -> str:
-    return text.messaging_service_sid or text.our_address
+def lane_for(text: NewText) -> str:
+    sender = text.messaging_service_sid or text.our_address
+    return lane_of(sender, text.phone, has_pictures=bool(text.media_urls or text.pictures))
 
 
 def outbound_row(text_id: str, text: NewText, own: Iterable[str], now: datetime) -> tuple[Any, ...]:
     size, at = measure(text.body), micros(now)
+    expires = text.expires_at or expires_at(text.purpose, now)
     return (
         text_id,
         text.line,
@@ -114,14 +124,19 @@ def outbound_row(text_id: str, text: NewText, own: Iterable[str], now: datetime)
         at,
         text.turn_id,
         None if text.not_before is None else micros(text.not_before),
-        None if text.expires_at is None else micros(text.expires_at),
+        None if expires is None else micros(expires),
     )
 
 
-def send_work(text_id: str, purpose: Purpose, sender: str, *, now: datetime, not_before: datetime | None = None) -> Arm:
-    """The work row that sends a text, or finds out about one that is in doubt."""
+def expires_at(purpose: Purpose, now: datetime) -> datetime | None:
+    patience = VALID_FOR.get(purpose)
+    return now + patience if patience else None
+
+
+def send_work(text_id: str, purpose: Purpose, lane: str, *, now: datetime, not_before: datetime | None = None) -> Arm:
+    """The work row that sends a text, or finds out about one that is in doubt and stands in no lane."""
     due = max(not_before or now, now)
-    return Arm(kind=KIND, key=text_id, due=due, now=now, lane=sender, priority=PRIORITY[purpose])
+    return Arm(kind=KIND, key=text_id, due=due, now=now, lane=lane, priority=PRIORITY[purpose])
 
 
 def cancel_queued(conn: Connection, *, line: str, phone: str, now: datetime, why: str) -> int:

@@ -12,6 +12,7 @@ from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import conversations, texts
 from replyline.log import get_log
 from replyline.outbound.likeness import CLOCK_SKEW, could_be, is_same_body
+from replyline.outbound.pace import lane_of_text
 from replyline.phone_numbers import spellings
 from replyline.twilio.client import Message, SendError, TwilioClient
 from replyline.work import Claimed, finish, later
@@ -74,7 +75,7 @@ def resolve(
     if not is_certain:
         return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
     conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
-    later(conn, job, due=now)
+    later(conn, job, due=now, lane=lane_of_text(text))
     wake(conn, CHANGE)
     return "it was not sent, and is queued again"
 

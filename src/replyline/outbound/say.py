@@ -23,6 +23,7 @@ def say(
     media_urls: Sequence[str] = (),
     pictures: Sequence[OwnPicture] = (),
     messaging_service_sid: str | None = None,
+    expires_at: datetime | None = None,
 ) -> str:
     """Queue a text to a phone, starting the conversation if there is none; gives the text's id.
 
@@ -42,6 +43,7 @@ def say(
             media_urls=media_urls,
             pictures=pictures,
             messaging_service_sid=messaging_service_sid,
+            expires_at=expires_at,
         ),
         now,
     )

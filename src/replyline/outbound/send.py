@@ -1,7 +1,7 @@
 """A text leaves: claimed and judged in one transaction, then sent, then written down."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,16 +14,17 @@ from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
-from replyline.outbound.claim import Claim, Doubt, Leave, claim
+from replyline.outbound.claim import Departure, Departures, Doubt, Leave
+from replyline.outbound.pace import lane_of_text
 from replyline.outbound.picture_links import PictureLinks
+from replyline.outbound.slow_down import SlowDown, of_account, of_sender, slow_down
 from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.rules.rulebook import Rulebook
-from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TooLate, TwilioClient
+from replyline.twilio.client import InDoubt, Message, Outgoing, Refused, Throttled, TooLate, TwilioClient, Unreachable
 from replyline.twilio.errors import Action, Retry, meaning_of
-from replyline.work import Claimed, LostLease, later
-from replyline.work.queue import finish_many, held
+from replyline.work import Claimed, Place, finish_many, held, later, later_many
 from replyline.work.worker import backoff
 
 log = get_log(__name__)
@@ -31,6 +32,8 @@ log = get_log(__name__)
 # A request that has not left so long after its claim does not leave: it has to be over, 15 s later at most, before others
 # may take the text for one that never arrived (`reconcile.CERTAIN_AFTER`).
 LEAVES_WITHIN = timedelta(seconds=10)
+
+LONGEST_VALIDITY = 36_000  # what Twilio takes, in seconds; its own queue is no longer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,10 +48,11 @@ class Sent:
     error_code: int | None = None
     why: str | None = None
     try_at: datetime | None = None  # none: the work is done
+    slow_down: SlowDown | None = None  # Twilio asked for it
 
 
 class Send:
-    """Does the work rows of kind `send`: one text leaves, or is found out about."""
+    """Does the work rows of kind `send`: one text leaves, or is found out about. It is their gate too."""
 
     def __init__(
         self,
@@ -61,17 +65,19 @@ class Send:
         status_url: str,
         links: PictureLinks,
     ) -> None:
-        self._db, self._clock, self._line, self._book, self._twilio = db, clock, line, book, twilio
+        self._db, self._clock, self._twilio = db, clock, twilio
         self._status_url, self._links = status_url, links
+        self._departures = Departures(line, book)
+
+    def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> Departure:
+        return self._departures.open(conn, places, now)
 
     async def __call__(self, job: Claimed) -> None:
-        claimed = await self._db.gather(claim, Claim(job=job, line=self._line, book=self._book, now=self._clock.now()))
-        if isinstance(claimed, LostLease):
-            raise claimed
-        if isinstance(claimed, Doubt):
-            await reconcile.find_out(job, claimed.text, self._db, self._clock, self._twilio)
-        elif isinstance(claimed, Leave):
-            await self._db.gather(record, await self._send(job, claimed))
+        begun = job.brought or await self._db.run(self._departures.begin_alone, job, self._clock.now())
+        if isinstance(begun, Doubt):
+            await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio)
+        elif isinstance(begun, Leave):
+            await self._db.gather(record, await self._send(job, begun))
 
     async def _send(self, job: Claimed, leave: Leave) -> Sent:
         text = leave.text
@@ -81,9 +87,10 @@ class Send:
             )
         except TooLate as error:  # this process or its machine stood still, and others may have gone on
             return self._back(job, text, str(error), self._clock.now())
+        except Unreachable as error:
+            return self._back(job, text, str(error), self._clock.now() + backoff(job.attempts))
         except Throttled as error:
-            wait = timedelta(seconds=error.retry_after) if error.retry_after else backoff(job.attempts)
-            return self._back(job, text, str(error), self._clock.now() + wait)
+            return self._slowed(job, text, of_account(error.retry_after))
         except Refused as error:
             return self._refused(job, text, error)
         except InDoubt as error:
@@ -96,7 +103,8 @@ class Send:
     def _outgoing(self, text: AnyRow) -> Outgoing:
         validity = None
         if text.expires_at is not None:
-            validity = max(int((text.expires_at - self._clock.now()).total_seconds()), 10)
+            left = int((text.expires_at - self._clock.now()).total_seconds())
+            validity = min(max(left, 10), LONGEST_VALIDITY)
         return Outgoing(
             to=text.phone,
             sender=None if sender_kind(text.our_address) is SenderKind.MESSAGING_SERVICE else text.our_address,
@@ -123,11 +131,17 @@ class Send:
             "text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action
         )
         now = self._clock.now()
+        if asked := of_sender(error.code, self._departures.pace(lane_of_text(text)), now):
+            return self._slowed(job, text, asked, error.code)
         if error.status in {401, 403} or meaning.retryable is not Retry.NO or meaning.action is Action.ALERT_OPERATOR:
             return self._back(
                 job, text, str(error), now + max(backoff(job.attempts), timedelta(seconds=30)), error.code
             )
         return Sent(job=job, text=text, status=Status.FAILED, now=now, error_code=error.code, why=meaning.meaning)
+
+    def _slowed(self, job: Claimed, text: AnyRow, slow_down: SlowDown, code: int | None = None) -> Sent:
+        """Not sent, because of others: it stands where it stood, and the sender goes more slowly."""
+        return replace(self._back(job, text, slow_down.why, job.since, code), slow_down=slow_down)
 
     def _back(self, job: Claimed, text: AnyRow, why: str, due: datetime, code: int | None = None) -> Sent:
         """Known not sent: it waits in our queue, and is judged again when it leaves."""
@@ -143,6 +157,8 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     What Twilio has is a fact, lease or no lease. All else needs the lease: whoever has it now may be sending.
     """
     still = held(conn, [each.job for each in results])
+    for asked in {each.slow_down for each in results if each.slow_down}:
+        slow_down(conn, asked, results[0].now)
     facts = [each for each in results if each.sid is not None or (each.job.kind, each.job.key) in still]
     if facts:
         conn.execute(RECORD, [recorded(each) for each in sorted(facts, key=lambda each: each.text.id)])
@@ -153,9 +169,7 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     ours = [each for each in results if (each.job.kind, each.job.key) in still]
     report_lost(conn, [each for each in results if (each.job.kind, each.job.key) not in still])
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
-    for each in ours:
-        if each.try_at is not None:
-            later(conn, each.job, due=each.try_at)
+    put_off(conn, [each for each in ours if each.try_at is not None])
     wake(conn, CHANGE)
     return [None] * len(results)
 
@@ -168,6 +182,20 @@ def report_lost(conn: Connection, lost: Sequence[Sent]) -> None:
             kept = conn.execute(KEPT, {"text_id": each.text.id}).one()
             if kept.sid != each.sid and kept.adopted_at is None:  # one found by likeness is left to its callback
                 log.error("text_sent_twice", text=each.text.id, sid=kept.sid, other=each.sid)
+
+
+def put_off(conn: Connection, sends: Sequence[Sent]) -> None:
+    """What was not sent stands in line again; what is in doubt is not in line."""
+    in_line = {}
+    for each in sends:
+        assert each.try_at is not None
+        if each.status is Status.QUEUED:
+            in_line[replace(each.job, lane=lane_of_text(each.text))] = each
+        else:
+            later(conn, each.job, due=each.try_at)
+    slowed = {job: each.job.since for job, each in in_line.items() if each.slow_down}
+    later_many(conn, slowed, keep_attempts=False)
+    later_many(conn, {job: each.try_at for job, each in in_line.items() if job not in slowed and each.try_at})
 
 
 def recorded(each: Sent) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from replyline.errors import ReplylineError
 from replyline.hours import Cap, Hours, cap_in_words, hours_in_words
 from replyline.plugins.actions import Action, ActionFunction, as_action
 from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
+from replyline.plugins.senders import Sender, check_together
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,7 +47,8 @@ class Line:
     settle: float = 1.5  # seconds of quiet that end a burst of texts
     settle_at_most: float = 6.0  # seconds a burst may last before it is answered anyway
     history_tokens: int = 2_000  # how much of the conversation the model is shown
-    segments_per_second: float | None = None  # what the sender's registration allows; none: by the kind of number
+    senders: Sequence[Sender] = ()  # what texts leave from; empty: what the settings name
+    segments_per_second: float | None = None  # for a sender that says neither a rate nor a registration
     text_hours: str = (
         ""  # when notices and advertising may arrive, where they are: "Mon-Fri 09:00-18:00|Sat 10:00-14:00"
     )
@@ -85,6 +87,7 @@ class Line:
                 f"The line {self.key} has hours or caps that cannot be read ({error}); write text_hours="
                 "'Mon-Fri 09:00-18:00|Sat 10:00-14:00' and marketing_caps=['3 per 24h']."
             ) from None
+        check_together(self.senders)
         for plugin in self.plugins:
             plugin.set_up(self)
 

@@ -98,7 +98,7 @@ class Faults:
         """Let trouble stand, behind what stands already. Its `id` takes it back."""
         until = None if trouble.lasts is None else self.clock.now() + timedelta(seconds=trouble.lasts)
         standing = Standing(id=str(next(self._ids)), trouble=trouble, clock=self.clock, until=until, left=trouble.times)
-        rules = self._list_of(trouble)
+        rules: list[Any] = self._list_of(trouble)
         rules[:] = [*(rule for rule in rules if not (isinstance(rule, Standing) and rule.is_over)), standing]
         return standing
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -27,9 +27,6 @@ from replyline.turns.statements import (
 from replyline.turns.states import Begun, Input, Step, StepKind, StepState, TurnState
 from replyline.work import Arm, Claimed, LostLease, arm_many, finish_many, later
 from replyline.work.queue import ours
-
-# An answer that could not leave for so long, while somebody mends an account say, would only puzzle.
-STALE_AFTER = timedelta(hours=4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,5 +205,4 @@ def text_of(turn: Begun, line: str, body: str, now: datetime) -> NewText:
         purpose=Purpose.CONVERSATIONAL_REPLY,
         messaging_service_sid=turn.messaging_service_sid,
         turn_id=turn.id,
-        expires_at=now + STALE_AFTER,
     )

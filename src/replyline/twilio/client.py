@@ -14,9 +14,20 @@ import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from replyline.twilio.wire import LAST_LOOK, REAL, InDoubt, Refused, SendError, Throttled, TooLate, Wire
+from replyline.twilio.wire import LAST_LOOK, REAL, InDoubt, Refused, SendError, Throttled, TooLate, Unreachable, Wire
 
-__all__ = ["InDoubt", "Listed", "Message", "Outgoing", "Refused", "SendError", "Throttled", "TooLate", "TwilioClient"]
+__all__ = [
+    "InDoubt",
+    "Listed",
+    "Message",
+    "Outgoing",
+    "Refused",
+    "SendError",
+    "Throttled",
+    "TooLate",
+    "TwilioClient",
+    "Unreachable",
+]
 
 PAGE, MOST_PAGES = 100, 10  # of a list: Twilio would give up to 1,000 a page, and most looks need the newest few
 MOST_MEDIA = 10
@@ -115,7 +126,7 @@ class TwilioClient:
             if isinstance(
                 error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
             ):  # nothing can have arrived
-                raise Throttled("Twilio cannot be reached.", retry_after=None) from error
+                raise Unreachable("Twilio cannot be reached.", retry_after=None) from error
             raise InDoubt(f"Twilio did not answer: {type(error).__name__}.") from error
         except (ValueError, KeyError, TypeError) as error:  # 201, and a body that is not what Twilio writes
             raise InDoubt("Twilio's answer could not be read.") from error

@@ -51,6 +51,10 @@ class TooLate(SendError):
     """The request was ready to leave only when it might no longer; nothing has left."""
 
 
+class Unreachable(Throttled):
+    """There was no connection, so nothing can have arrived."""
+
+
 class InDoubt(SendError):
     """We asked and never heard, or heard an error that says nothing: the text may be on its way."""
 

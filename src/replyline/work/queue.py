@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Select,
+    String,
     bindparam,
     case,
     delete,
@@ -279,18 +280,28 @@ def finish_many(conn: Connection, jobs: Sequence[Claimed], *, now: datetime) -> 
             wake(conn, topic_of(kind))
 
 
-def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool = True) -> None:
+def later(conn: Connection, job: Claimed, *, due: datetime, keep_attempts: bool = True, lane: str = "") -> None:
     """Put it off until `due`, or until it was armed for meanwhile if that is sooner. Raises `LostLease`."""
     put = LATER if keep_attempts else LATER_AFRESH
-    if not conn.execute(put, holder(job) | {"at": due}).rowcount:
+    if not conn.execute(put, holder(job) | {"at": due, "in_lane": lane}).rowcount:
         raise LostLease(f"The work {job.kind} {job.key} belongs to another worker now.")
     wake(conn, topic_of(job.kind))
 
 
+def later_many(conn: Connection, dues: Mapping[Claimed, datetime], *, keep_attempts: bool = True) -> None:
+    """`later` for many rows whose leases the caller has checked in this transaction, each back in its job's lane."""
+    if not dues:
+        return
+    put = LATER if keep_attempts else LATER_AFRESH
+    conn.execute(put, [holder(job) | {"at": due, "in_lane": job.lane} for job, due in dues.items()])
+    for kind in {job.kind for job in dues}:
+        wake(conn, topic_of(kind))
+
+
 def put_back(conn: Connection, jobs: Sequence[Claimed]) -> None:
-    """Undo the claim of rows that this transaction has claimed: as if they had not been, but behind none they were before."""
-    if jobs:
-        conn.execute(PUT_BACK, holders(jobs))
+    """Undo the claim of rows that this transaction has claimed: each stands in its job's lane again, where it stood."""
+    for lane, some in groupby(sorted(jobs, key=lambda job: job.lane), key=lambda job: job.lane):
+        conn.execute(PUT_BACK, holders(list(some)) | {"in_lane": lane})
 
 
 def hand_back(conn: Connection, claimed: Sequence[Claimed], *, now: datetime) -> None:
@@ -419,6 +430,7 @@ TAKE = (
     .where(_keys)
     .values(
         due=_until,
+        lane="",  # what is being done stands in no line, so nothing is behind others when its lease ends
         token=bindparam("fresh", type_=BigInteger),
         attempts=work.c.attempts + 1,
         owner=bindparam("by"),
@@ -443,10 +455,11 @@ FINISH_MANY = delete(work).where(_holders, work.c.again.is_(None))
 _once_more = {"due": work.c.again, "since": _at, "attempts": 0, **_free}
 RUN_ONCE_MORE = update(work).where(*_mine).values(_once_more)
 RUN_MANY_ONCE_MORE = update(work).where(_holders).values(_once_more)
-LATER = update(work).where(*_mine).values(due=_sooner, **_free)
-LATER_AFRESH = update(work).where(*_mine).values(due=_sooner, attempts=0, **_free)
+_in_lane = bindparam("in_lane", type_=String)
+LATER = update(work).where(*_mine).values(due=_sooner, lane=_in_lane, **_free)
+LATER_AFRESH = update(work).where(*_mine).values(due=_sooner, lane=_in_lane, attempts=0, **_free)
 HAND_BACK = update(work).where(_holders).values(due=_sooner, attempts=work.c.attempts - 1, **_free)
-PUT_BACK = update(work).where(_holders).values(due=work.c.since, attempts=work.c.attempts - 1, **_free)
+PUT_BACK = update(work).where(_holders).values(due=work.c.since, lane=_in_lane, attempts=work.c.attempts - 1, **_free)
 OWNERS = select(work.c.owner).where(work.c.owner.is_not(None)).distinct()
 TAKE_BACK = (
     update(work)

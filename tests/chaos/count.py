@@ -12,10 +12,11 @@ from sqlalchemy import Connection, select
 
 from replyline.db import Db
 from replyline.db.columns import AnyRow
-from replyline.db.tables import texts, turns, work
+from replyline.db.tables import texts, turns
 from replyline.simulator import Message, Status
 from tests.chaos.brain import TAG, Brain
 from tests.chaos.people import People
+from tests.support.to_do import TO_DO
 
 TEXT_ID = re.compile(r"[?&]text=(\w+)")
 ON_THE_WIRE = 5.0  # seconds that a request may take from our judge to Twilio
@@ -49,7 +50,7 @@ def read(conn: Connection) -> Rows:
         inbound=[row for row in found if row.is_inbound],
         outbound=[row for row in found if not row.is_inbound],
         turns={row.id: row for row in conn.execute(select(turns)).all()},
-        work=list(conn.execute(select(work)).all()),
+        work=list(conn.execute(TO_DO).all()),
     )
 
 

@@ -11,10 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
-
 from replyline.db import Db, open_db
-from replyline.db.tables import work
 from replyline.simulator import DeliveryTimes, SimulatedTwilio
 from replyline.simulator.mishaps import (
     BROKEN,
@@ -38,6 +35,7 @@ from tests.chaos.plan import Plan
 from tests.llm.openai_server import OpenAIServer
 from tests.support.launcher import Launcher
 from tests.support.processes import open_business
+from tests.support.to_do import TO_DO
 
 RETRIES = "#rc=3&rp=5xx,ct,rt"  # as the guide says it should be
 FAULTS: dict[str, Any] = {
@@ -129,7 +127,7 @@ async def quiet(db: Db) -> None:
     """Wait until no work is left: then nobody can be texted any more. What stays is counted."""
     with suppress(TimeoutError):
         async with asyncio.timeout(UNTIL_QUIET):
-            while await db.run(lambda conn: conn.execute(select(func.count()).select_from(work)).scalar_one()):
+            while await db.run(lambda conn: conn.execute(TO_DO).first()):
                 await asyncio.sleep(0.5)
 
 

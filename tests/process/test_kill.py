@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import select
 
-from replyline.db.tables import texts, turns, work
+from replyline.db.tables import texts, turns
 from replyline.simulator import SILENT_AFTER_ACCEPTING, Kind, WebhookFault
 from tests.support.cast import ANA
 from tests.support.databases import frozen, someone_waits
 from tests.support.processes import WORDS, until
+from tests.support.to_do import TO_DO
 
 pytestmark = pytest.mark.process
 
@@ -55,7 +56,7 @@ class Scene:
     async def nothing_left_to_do(self):
         """Once no work is left, nobody can be texted any more."""
         async with asyncio.timeout(30):
-            while await self.rows(select(work.c.key)):
+            while await self.rows(TO_DO):
                 await asyncio.sleep(0.05)
 
     async def statuses(self):

@@ -9,10 +9,11 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from replyline.db.tables import turns, work
+from replyline.db.tables import turns
 from tests.support.cast import ANA
 from tests.support.databases import only_on_postgres, only_on_sqlite
 from tests.support.processes import WORDS, until
+from tests.support.to_do import TO_DO
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
@@ -28,7 +29,7 @@ async def test_a_server_told_to_stop_in_a_slow_turn_hands_it_back(business, db):
     server.tell()
     assert await server.end(within=20) == 0
     assert time.monotonic() - begun < 20
-    (row,) = await db.run(lambda conn: conn.execute(select(work)).all())
+    (row,) = await db.run(lambda conn: conn.execute(TO_DO).all())
     assert row.owner is None
     business.brain.let_go("first")
     await business.serve()
@@ -84,7 +85,7 @@ def phone_of(business, guest):
 
 async def all_is_done(db):
     async with asyncio.timeout(30):
-        while await db.run(lambda conn: conn.execute(select(work.c.key)).all()):
+        while await db.run(lambda conn: conn.execute(TO_DO).all()):
             await asyncio.sleep(0.05)
 
 

@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status
 from replyline.conversations.text import InboundText
 from replyline.db import new_id
 from replyline.db.columns import UtcTime, from_micros, micros
-from replyline.db.sets import SetStatement, among, tuples
-from replyline.db.tables import contacts, conversations, media, opt_outs, texts
+from replyline.db.sets import SetStatement
+from replyline.db.tables import contacts, conversations, media, texts
 
 # A conversation is one phone and one address of ours, on one line.
 Key = tuple[str, str, str]  # line, phone, our address
@@ -65,27 +63,10 @@ def find(conn: Connection, keys: Sequence[Key]) -> dict[Key, Conversation]:
 
 def start(conn: Connection, keys: Sequence[Key], now: datetime) -> None:
     """Start conversations. Another process may be starting the same ones: whoever is first has them."""
+    at = micros(now)
     people = sorted({(line, phone) for line, phone, _ in keys})
-    conn.execute(
-        if_new(conn, contacts),
-        [{"id": new_id("con"), "line": line, "phone": phone, "created_at": now} for line, phone in people],
-    )
-    rows = conn.execute(FIND_CONTACTS, tuples("people", people)).all()
-    contact_ids = {(r.line, r.phone): r.id for r in rows}
-    conn.execute(
-        if_new(conn, conversations),
-        [
-            {
-                "id": new_id("cnv"),
-                "line": line,
-                "contact_id": contact_ids[(line, phone)],
-                "phone": phone,
-                "our_address": ours,
-                "created_at": now,
-            }
-            for line, phone, ours in keys
-        ],
-    )
+    ADD_CONTACTS(conn, [(new_id("con"), line, phone, at) for line, phone in people])
+    START_CONVERSATIONS(conn, [(new_id("cnv"), line, phone, ours, at) for line, phone, ours in keys])
 
 
 def add_inbound(conn: Connection, arrived: Sequence[tuple[InboundText, Conversation]]) -> dict[str, str]:
@@ -152,17 +133,6 @@ def written_since(conn: Connection, conversation_id: str, moment: datetime) -> S
     return conn.execute(WRITTEN_SINCE, {"conversation_id": conversation_id, "moment": moment}).scalars().all()
 
 
-def if_new(conn: Connection, table: Any) -> Any:
-    """INSERT that leaves rows alone which are there already."""
-    postgres, sqlite = _IF_NEW[table.name]
-    return postgres if conn.dialect.name == "postgresql" else sqlite
-
-
-_IF_NEW = {
-    table.name: (postgres_insert(table).on_conflict_do_nothing(), sqlite_insert(table).on_conflict_do_nothing())
-    for table in (contacts, conversations, texts, opt_outs)
-}
-
 FIND_CONVERSATIONS = SetStatement(
     """
     WITH wanted(line, phone, our_address) AS ({rows})
@@ -172,6 +142,27 @@ FIND_CONVERSATIONS = SetStatement(
     LEFT JOIN opt_outs ON opt_outs.line = c.line AND opt_outs.phone = c.phone
     """,
     [conversations.c.line, conversations.c.phone, conversations.c.our_address],
+)
+ADD_CONTACTS = SetStatement(
+    "INSERT INTO contacts (id, line, phone, created_at) {rows} ON CONFLICT DO NOTHING",
+    [contacts.c.id, contacts.c.line, contacts.c.phone, contacts.c.created_at],
+)
+START_CONVERSATIONS = SetStatement(
+    """
+    WITH new(id, line, phone, our_address, created_at) AS ({rows})
+    INSERT INTO conversations (id, line, contact_id, phone, our_address, created_at)
+    SELECT new.id, new.line, contacts.id, new.phone, new.our_address, new.created_at
+    FROM new JOIN contacts ON contacts.line = new.line AND contacts.phone = new.phone
+    WHERE TRUE ORDER BY new.line, new.phone, new.our_address
+    ON CONFLICT DO NOTHING
+    """,
+    [
+        conversations.c.id,
+        conversations.c.line,
+        conversations.c.phone,
+        conversations.c.our_address,
+        conversations.c.created_at,
+    ],
 )
 INBOUND = [
     texts.c.id,
@@ -198,9 +189,6 @@ ADD_INBOUND = SetStatement(
     INBOUND,
 )
 RECEIVED = Status.RECEIVED.value
-FIND_CONTACTS = select(contacts.c.id, contacts.c.line, contacts.c.phone).where(
-    among("people", contacts.c.line, contacts.c.phone)
-)
 WRITTEN_SINCE = select(texts.c.body).where(
     texts.c.conversation_id == bindparam("conversation_id"),
     texts.c.created_at > bindparam("moment", type_=UtcTime),

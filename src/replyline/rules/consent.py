@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from replyline.conversations.store import if_new
 from replyline.db import new_id
-from replyline.db.columns import UtcTime
+from replyline.db.columns import UtcTime, micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import consent_events, contacts, opt_outs
 
 HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
@@ -27,8 +27,7 @@ def opt_out(
     """Nobody texts this person for this line any more. Sources: keyword, carrier, person."""
     # The row lock makes a send that is just being judged wait for us, so that nothing is claimed after our commit.
     conn.execute(LOCK_CONTACT, parameters(whose))
-    since = {"line": whose.line, "phone": whose.phone, "since": now, "source": source, "text_id": text_id}
-    conn.execute(if_new(conn, opt_outs), since)
+    OPT_OUT(conn, [(whose.line, whose.phone, micros(now), source, text_id)])
     record(conn, whose, now=now, kind="opt_out", source=source, word=word, text_id=text_id)
 
 
@@ -72,6 +71,10 @@ LOCK_CONTACT = (
     update(contacts)
     .where(contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone"))
     .values(phone=contacts.c.phone)
+)
+OPT_OUT = SetStatement(
+    "INSERT INTO opt_outs (line, phone, since, source, text_id) {rows} ON CONFLICT DO NOTHING",
+    [opt_outs.c.line, opt_outs.c.phone, opt_outs.c.since, opt_outs.c.source, opt_outs.c.text_id],
 )
 REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 OPTED_OUT = select(opt_outs.c.since).where(

@@ -134,25 +134,25 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
     """Text somebody from a line. It is queued, and leaves through the same gate as every other text."""
     from replyline.db import open_db
     from replyline.db.clock import now_of
-    from replyline.outbound.say import say
+    from replyline.outbound.choose_sender import senders_of
+    from replyline.outbound.say import say_first
     from replyline.phone_numbers import parse_e164
     from replyline.plugins.load import load_line
     from replyline.rules.facts import Purpose
 
     settings, line = production(line_name), load_line(line_name)
     check_schema(settings.database_url, line)
-    if not settings.twilio_phone_number and not settings.twilio_messaging_service_sid:
-        raise click.ClickException("Set TWILIO_PHONE_NUMBER or TWILIO_MESSAGING_SERVICE_SID to say whom it is from.")
+    number, service = settings.twilio_phone_number, settings.twilio_messaging_service_sid
+    senders = senders_of(line, number=number, service=service)
     urls = [each for each in pictures if each.startswith(("https://", "http://"))]
     own = asyncio_run(keep_pictures(settings, [Path(each) for each in pictures if each not in urls]))
     db = open_db(settings.database_url)
     try:
         text_id = db.run_blocking(
-            say,
+            say_first,
+            senders=senders,
             line=line.key,
             phone=parse_e164(to, line.countries[0] if line.countries else None),
-            our_address=settings.twilio_phone_number or settings.twilio_messaging_service_sid or "",
-            messaging_service_sid=settings.twilio_messaging_service_sid,
             body=body,
             media_urls=urls,
             pictures=own,

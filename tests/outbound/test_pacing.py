@@ -20,6 +20,7 @@ from replyline.twilio.client import TwilioClient
 from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, MONDAY, a_line
 from tests.support.clocks import RunningClock
+from tests.support.post import LINKS
 
 OTHER_NUMBER = "+14155550177"
 REPLY = Purpose.CONVERSATIONAL_REPLY
@@ -355,7 +356,17 @@ class two_processes:  # noqa: N801 - reads as a function
         self.workers = [
             Worker(db, clock, [Pool(kinds={KIND: send}, at_once=50)])
             for db in self.dbs
-            for send in [Send(db=db, clock=clock, line=line, book=book, twilio=self.client, status_url="http://x/s")]
+            for send in [
+                Send(
+                    db=db,
+                    clock=clock,
+                    line=line,
+                    book=book,
+                    twilio=self.client,
+                    status_url="http://x/s",
+                    links=LINKS,
+                )
+            ]
         ]
 
     async def __aenter__(self):

@@ -14,10 +14,16 @@ from tests.support.processes import WORDS, events, until
 from tests.support.relays import PostgresWire
 
 # A lease is 30 s, and nothing here can make it shorter: the processes are the real ones.
-pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.timeout(500), only_on_postgres]
+pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.timeout(300), only_on_postgres]
+
+
+@pytest.fixture(autouse=True)
+def quickly(business, launcher):
+    business.launcher = launcher
+
 
 ANSWER = WORDS.format(7)
-TAKEN_OVER = 150.0  # seconds: the lease's 30, a poll, and what a busy machine takes
+TAKEN_OVER = 90.0  # seconds: the lease's 30, a poll, and what a busy machine takes
 
 
 async def test_stopped_inside_an_action(business, db):

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from replyline.db import open_db
 from replyline.db.tables import texts, turns
-from replyline.outbound.senders import DEFAULT_RATE, HEADROOM
+from replyline.outbound.pace import BY_KIND
+from replyline.outbound.senders import AHEAD
 from replyline.phone_numbers import SenderKind
 from tests.chaos.databases import postgres_database
 from tests.process.test_stop import all_is_done, overlapping
@@ -22,7 +23,8 @@ from tests.support.relays import Front
 pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.timeout(300), only_on_postgres]
 
 RETRIES = "#rc=3&rp=5xx,ct,rt"  # as docs/guide/operations.md says it should be
-RATE = DEFAULT_RATE[SenderKind.LONG_CODE]
+RATE = BY_KIND[SenderKind.LONG_CODE]
+HEADROOM = max(AHEAD.values())  # what may leave at once before the rate bites
 POLLS = 5.0  # seconds between two looks of a worker that hears nothing
 
 

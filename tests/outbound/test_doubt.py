@@ -1,5 +1,8 @@
 """A text in doubt: we asked Twilio and never heard. What the person sees is that nothing comes twice or not at all."""
 
+import asyncio
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,7 +11,9 @@ from sqlalchemy import update
 
 from replyline.conversations.delivery import Status
 from replyline.db.tables import delivery_reports, texts, work
+from replyline.inbound.delivery_report import DeliveryReport, report
 from replyline.inbound.receive import receive
+from replyline.outbound.queue import KIND
 from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
 from replyline.outbound.send import Sent, record
 from replyline.rules.facts import Purpose
@@ -16,7 +21,7 @@ from replyline.rules.verdict import Send as MayLeave
 from replyline.rules.verdict import Wait
 from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, DROPPED, THROTTLED, Fate, Fault
 from replyline.simulator import Status as MessageStatus
-from replyline.work import Claimed
+from replyline.work import Claimed, arm
 from tests.support.cast import ANA, GYM_NUMBER, a_sid, an_arrival
 
 CERTAIN = CERTAIN_AFTER.total_seconds()
@@ -273,3 +278,33 @@ async def test_a_report_and_a_look_that_meet_leave_each_message_with_one_text(po
     await looking
     assert [post.row(each).sid for each in both] == sids[::-1]
     assert post.screen(ANA) == ["OK", "OK"]
+
+
+async def test_a_callback_that_is_being_written_while_the_text_is_taken_up_is_not_overwritten(post):
+    """As after a crash: the callback and the worker that takes the text up come at the same moment."""
+    text_id = post.say()
+    await post.work()
+    sid = post.row(text_id).sid
+    post.db.run_blocking(as_a_crash_leaves_it, text_id, post.clock.now())
+    each = DeliveryReport(
+        sid=sid, text_id=text_id, status="delivered", error_code=None, fields={}, received_at=post.clock.now()
+    )
+    writing = threading.Event()
+    telling = asyncio.create_task(post.db.run(report_slowly, each, writing))
+    await asyncio.to_thread(writing.wait, 10)
+    await post.work()
+    await telling
+    await post.work(60)
+    assert post.status(text_id) == "delivered"
+    assert len(post.twilio.messages) == 1
+
+
+def as_a_crash_leaves_it(conn, text_id, now):
+    conn.execute(update(texts).values(status="sending", sid=None, sending_at=now))
+    arm(conn, kind=KIND, key=text_id, due=now, now=now)
+
+
+def report_slowly(conn, each, writing):
+    report(conn, [each])
+    writing.set()
+    time.sleep(0.5)

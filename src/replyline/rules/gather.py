@@ -87,6 +87,9 @@ TO_JUDGE = (
     .join(contacts, contacts.c.id == conversations.c.contact_id)
     .outerjoin(opt_outs, and_(opt_outs.c.line == texts.c.line, opt_outs.c.phone == texts.c.phone))
     .where(texts.c.id.in_(bindparam("ids", expanding=True)))
+    # A report that is just being written would be overwritten by what is decided on the row before it.
+    .order_by(texts.c.id)
+    .with_for_update(of=texts)
 )
 # What may have left counts; what we know never did does not.
 _may_have_left = [Status.SENDING, Status.UNKNOWN, Status.SENT, Status.DELIVERED, Status.UNDELIVERED]

@@ -5,10 +5,13 @@ Phone numbers are masked by whoever logs; bodies, signatures and credentials are
 
 import json
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
+
+from replyline.tracebacks import as_told
 
 ENCODER = json.JSONEncoder(default=repr)  # made once: every text that arrives is a line in the log
 
@@ -18,7 +21,8 @@ def set_up_logs(*, level: str = "info", as_json: bool = True) -> None:
     ours, last = processors(as_json=as_json)
     configure(ours, last, level)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=ours, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+        foreign_pre_chain=[without_values, *ours],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -34,8 +38,10 @@ def processors(*, as_json: bool) -> tuple[list[Any], Any]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if as_json:
-        return [*ours, structlog.processors.format_exc_info], structlog.processors.JSONRenderer(serializer=as_line)
-    # Tracebacks without local variables, which hold bodies, numbers and tokens.
+        return [*ours, structlog.processors.ExceptionRenderer(as_told)], structlog.processors.JSONRenderer(
+            serializer=as_line
+        )
+    # For a desk, where the phones are simulated. Without local variables, which would also hold tokens.
     plain = structlog.dev.ConsoleRenderer(pad_event_to=28, exception_formatter=structlog.dev.plain_traceback)
     return ours, plain
 
@@ -47,6 +53,14 @@ def configure(ours: list[Any], last: Any, level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def without_values(_: Any, __: str, event: Any) -> Any:
+    """What asyncio complains of names the task or callback with its arguments and its error: those may be people's."""
+    if event["_record"].name == "asyncio":
+        found = re.match(r"[\w .,:'-]*", str(event["event"]))
+        event["event"] = found[0].strip() if found else "asyncio"
+    return event
 
 
 def as_line(event: Any, **_: Any) -> str:

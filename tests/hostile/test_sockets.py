@@ -38,10 +38,10 @@ class Server:
         self._later.append(request)
 
     async def all_of_them(self) -> list[tuple[bytes, bytes]]:
-        """Send what was put off, twenty at a time; gives each with its answer."""
+        """Send what was put off, sixty at a time; gives each with its answer."""
         answers: list[bytes] = []
         while len(answers) < len(self._later):
-            some = self._later[len(answers) : len(answers) + 20]
+            some = self._later[len(answers) : len(answers) + 60]
             answers += await asyncio.gather(*(self.send(each, within=1) for each in some))
         return list(zip(self._later, answers, strict=True))
 

@@ -57,6 +57,8 @@ class Web(Starlette):
 
     def __init__(self, webhooks: Mapping[str, Webhook], **given: Any) -> None:
         super().__init__(**given)
+        # "/plugins" is no address of ours. Sent on to "/plugins/", a query that is not UTF-8 would be an error.
+        self.router.redirect_slashes = False
         self._webhooks = webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendBytes) -> None:

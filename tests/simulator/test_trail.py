@@ -322,7 +322,7 @@ async def test_a_text_that_was_put_back_is_held_and_says_until_when(gym):
     await gym.send()
     (exchange,) = gym.trail()
     assert (exchange.state, exchange.tone) == ("held", Tone.HELD)
-    assert gym.moment("held").note == "Twilio asked us to slow down. Next look at 17.0 s."
+    assert gym.moment("held").note == "Twilio asked us to slow down (429). Next look at 17.0 s."
 
 
 async def test_twilio_s_refusal_has_its_code(gym):

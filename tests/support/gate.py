@@ -68,7 +68,9 @@ async def body_of(receive: Receive) -> Receive:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
 
+    ahead: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
     async def again() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return ahead.pop() if ahead else await receive()
 
     return again

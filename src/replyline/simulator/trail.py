@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, tuple_
 
 from replyline.db.columns import AnyRow
-from replyline.db.tables import conversations, delivery_reports, media, opt_outs, steps, texts, turns, work
+from replyline.db.tables import conversations, delivery_reports, media, opt_outs, senders, steps, texts, turns, work
 from replyline.outbound import queue
 from replyline.simulator.trail_exchange import exchange_of
 from replyline.simulator.trail_records import Exchange, OptOut, Rows, millis
@@ -67,11 +67,12 @@ def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
     reports = by(read(conn, REPORTS, [row.id for row in shown if not row.is_inbound]), "text_id")
     attached = by(read(conn, MEDIA, [row.id for row in shown if row.is_inbound and row.media]), "text_id")
     jobs = {(row.kind, row.key): row for row in read(conn, WORK, sorted(keys))}
+    closed = {row.address: row.closed_until for row in conn.execute(CLOSED)}
     for group in groups:
         turn_id = next((row.turn_id for row in [*group.inbound, *group.outbound] if row.turn_id), None)
         group.turn = found_turns.get(turn_id or "")
         group.steps = found_steps.get(turn_id or "", [])
-        group.reports, group.media, group.work = reports, attached, jobs
+        group.reports, group.media, group.work, group.closed = reports, attached, jobs, closed
     return groups
 
 
@@ -115,3 +116,4 @@ REPORTS = (
 )
 MEDIA = select(media).where(media.c.text_id.in_(wanted())).order_by(media.c.position)
 WORK = select(work).where(tuple_(work.c.kind, work.c.key).in_(wanted()))
+CLOSED = select(senders.c.address, senders.c.closed_until).where(senders.c.closed_until.is_not(None))

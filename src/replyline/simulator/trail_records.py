@@ -102,6 +102,7 @@ class Rows:
     reports: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
     media: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
     work: dict[tuple[str, str], AnyRow] = field(default_factory=dict)  # by kind and key, for all exchanges
+    closed: dict[str, datetime] = field(default_factory=dict)  # until when nothing leaves, by the sender
 
     @property
     def began_at(self) -> datetime:

@@ -211,7 +211,8 @@ def departure(row: AnyRow, rows: Rows, began: datetime) -> Iterator[Moment]:
 
 def where_it_stands(row: AnyRow, rows: Rows, began: datetime, status: Status) -> Iterator[Moment]:
     job = rows.work.get((queue.KIND, row.id))
-    again = f" Next look at {span(since(began, job.due))}." if job is not None else ""
+    due = None if job is None else max(job.due, rows.closed.get(row.our_address, job.due))
+    again = f" Next look at {span(since(began, due))}." if due is not None else ""
     after = since(began, row.status_at)
     reported = any(from_twilio(report.status) is status for report in rows.reports.get(row.id, []))
     if status is Status.QUEUED and row.why:

@@ -110,6 +110,7 @@ class App:
 
     async def _start_work(self) -> asyncio.Task[None] | None:
         if self.worker is None:
+            await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
         return asyncio.create_task(self.worker.run())

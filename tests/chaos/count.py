@@ -89,20 +89,20 @@ class Witnesses:
 
     @property
     def never_acknowledged(self) -> int:
-        """Texts that Twilio gave up on: our server was down, and nobody has looked for them yet."""
-        return sum(each.sid not in self._people.acknowledged and each.sid not in self._stored for each in self._in)
+        """Texts that Twilio gave up on: our server was down. They have to be found in its list."""
+        return sum(each.sid not in self._people.acknowledged for each in self._in)
 
     @property
     def fallbacks(self) -> int:
         return sum(row.state == "failed" for row in self._rows.turns.values())
 
     def lost(self) -> Iterable[str]:
-        """A text that we said we have has to be stored, and named in an answer that Twilio took."""
+        """Every text that Twilio has, taken by us or not, has to be stored, and named in an answer that Twilio took."""
         for each in self._in:
             row = self._stored.get(each.sid)
             if row is None:
-                if each.sid in self._people.acknowledged:
-                    yield f"{each.sid} was acknowledged and is not stored"
+                was = "was" if each.sid in self._people.acknowledged else "was never"
+                yield f"{each.sid} {was} acknowledged and is not stored"
             elif row.handled_at is None:
                 yield f"{each.sid} waits for ever"
             elif each.sender not in self._people.stopping and (why := self._why_unanswered(each, row)):

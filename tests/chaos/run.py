@@ -11,7 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from replyline.db import Db, open_db
+from replyline.db.tables import texts
 from replyline.simulator import DeliveryTimes, SimulatedTwilio
 from replyline.simulator.mishaps import (
     BROKEN,
@@ -101,7 +104,7 @@ async def run(
             await raging  # what it has broken it mends
             await monkey.restart_all()
             await people.end()
-            await quiet(db)
+            await quiet(db, twilio)
             await twilio.settle(30)
             rows = await rows_of(db)
             found = count(people, brain, rows, folder / "ledger")
@@ -123,12 +126,18 @@ async def first_of(talking: "asyncio.Future[None]", raging: "asyncio.Task[None]"
     await task
 
 
-async def quiet(db: Db) -> None:
-    """Wait until no work is left: then nobody can be texted any more. What stays is counted."""
+async def quiet(db: Db, twilio: SimulatedTwilio) -> None:
+    """Wait until every text is found and no work is left: then nobody can be texted any more. What stays is counted."""
+    came = {each.sid for each in twilio.messages if each.direction == "inbound"}
     with suppress(TimeoutError):
         async with asyncio.timeout(UNTIL_QUIET):
-            while await db.run(lambda conn: conn.execute(TO_DO).first()):
+            while await db.run(is_busy, came):
                 await asyncio.sleep(0.5)
+
+
+def is_busy(conn: Connection, came: set[str]) -> bool:
+    stored = conn.execute(select(texts.c.sid).where(texts.c.is_inbound)).scalars()
+    return not came <= set(stored) or conn.execute(TO_DO).first() is not None
 
 
 async def tell(plan: Plan, people: People, monkey: Monkey, say: Callable[[str], None]) -> None:

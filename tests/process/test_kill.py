@@ -204,11 +204,9 @@ class Point:
     die: Callable[[Scene], Awaitable[None]]
     asked: tuple[int, int] = (1, 1)  # how often the model is asked for the first answer and for the second
     calls: list[str] = field(default_factory=lambda: ONCE)  # of the action
-    is_texted_again: bool = False  # Twilio got no 200 and has given up
 
 
 POINTS = [
-    Point(die=before_the_commit_of_the_text, is_texted_again=True),
     Point(die=before_the_turn),
     Point(die=while_the_model_thinks, asked=(2, 1)),
     Point(die=before_the_first_answer_is_recorded, asked=(2, 1)),
@@ -228,13 +226,19 @@ POINTS = [
 async def test_killed_at_this_point_the_person_is_answered_once(scene, point, record_property):
     await point.die(scene)
     await scene.business.serve()
-    if point.is_texted_again:
-        await scene.business.phone().text(HELLO)
     begun = time.monotonic()
     await answered_once(scene, within=5)
     record_property("ready_to_answer", f"{time.monotonic() - begun:.2f} s")
     assert (scene.brain.asked["first", 7], scene.brain.asked["second", 7]) == point.asked
     assert scene.business.calls == point.calls
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.long  # it waits a minute and a half: only then is it certain that Twilio has given up
+async def test_killed_before_the_text_is_stored_it_is_found_at_twilio_and_answered_once(scene):
+    await before_the_commit_of_the_text(scene)
+    await scene.business.serve()
+    await answered_once(scene, within=110)
 
 
 @pytest.mark.long  # it waits half a minute: only then is it certain that the text never reached Twilio

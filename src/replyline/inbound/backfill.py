@@ -42,8 +42,14 @@ AWAY = timedelta(minutes=10)  # nobody looked for so long: delivery reports may 
 AT_ONCE, AT_MOST = 5, 20  # requests of one look, and open at the same time
 
 
+def begin_line(conn: Connection, line: str, now: datetime) -> None:
+    """Note when a line first answered: whatever comes from then on is found, though nobody looks for it yet."""
+    rows.begin_line(conn, line, now)
+
+
 def begin(conn: Connection, line: str, now: datetime) -> None:
     """Have a line's list looked at soon. One row for each line, so that of many processes one looks at a time."""
+    begin_line(conn, line, now)
     arm(conn, kind=KIND, key=line, due=now + AFTER_START, now=now)
 
 
@@ -62,8 +68,8 @@ class Backfill:
         now = self._clock.now()
         away_until = await self._db.run(rows.begin_look, self._line.key, now, away=AWAY)
         try:
-            for address in await self._our_addresses(now):
-                await self._look_at(address, now)
+            addresses = await self._our_addresses(now)
+            soonest = min([now + EVERY, *[await self._look_at(address, now) for address in addresses]])
             is_done = await self._settle(now, away_until)
         except SendError as error:
             wait = backoff(job.attempts)
@@ -71,7 +77,8 @@ class Backfill:
             await self._db.run(later, job, due=self._clock.now() + wait)
             return
         await self._db.run(rows.end_look, self._line.key, now)
-        await self._db.run(later, job, due=self._clock.now() + (EVERY if is_done else SOON), keep_attempts=False)
+        due = max(soonest, now + SOON) if is_done else now + SOON
+        await self._db.run(later, job, due=due, keep_attempts=False)
 
     async def _our_addresses(self, now: datetime) -> list[str]:
         """What people may have written to: what the settings name, and where they wrote lately."""
@@ -93,17 +100,19 @@ class Backfill:
             log.warning("pool_unknown", service=self._service, why=str(error))
             return []
 
-    async def _look_at(self, address: str, now: datetime) -> None:
-        """Take in what came to one address and did not reach us, the oldest first."""
+    async def _look_at(self, address: str, now: datetime) -> datetime:
+        """Take in what came to one address and did not reach us, the oldest first. Gives when to look again."""
         since = await self._db.run(rows.since, self._line.key, address, now, overlap=OVERLAP)
-        listed = await self._twilio.received_at(address, since=since)
-        old = [each for each in listed if each.sender and each.created_at and each.created_at <= now - YOUNG]
-        missing = await self._db.run(rows.missing, [each.sid for each in old])
-        texts = [await self._text(each, now) for each in reversed(old) if each.sid in missing]
+        listed = [(each.created_at, each) for each in await self._twilio.received_at(address, since=since)]
+        dated = [(at, each) for at, each in listed if at and each.sender]
+        missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
+        lost = [(at, each) for at, each in dated if each.sid in missing]
+        texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
         arrivals = [Arrival(line=self._line, text=text) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])
+        return min((at + YOUNG for at, _ in lost if at > now - YOUNG), default=now + EVERY)
 
     async def _text(self, message: Message, now: datetime) -> InboundText:
         assert message.sender is not None

@@ -14,6 +14,11 @@ from replyline.db.tables import backfill_marks, conversations, texts
 WHOLE_LINE = ""  # in the place of an address
 
 
+def begin_line(conn: Connection, line: str, now: datetime) -> None:
+    """Note when a line first answered, unless that is known."""
+    mark_of(conn, line, WHOLE_LINE, began_at=now)
+
+
 def begin_look(conn: Connection, line: str, now: datetime, *, away: timedelta) -> datetime:
     """Note when nobody had looked for a while; gives the end of the last time that was so."""
     mark = mark_of(conn, line, WHOLE_LINE, began_at=now)
@@ -33,7 +38,10 @@ def since(conn: Connection, line: str, address: str, now: datetime, *, overlap: 
     found = conn.execute(MARK, {"of_line": line, "address": address}).first()
     if found is None:
         last = conn.execute(LAST_INBOUND, {"of_line": line, "address": address}).scalar()
-        found = mark_of(conn, line, address, began_at=last or now)
+        whole = mark_of(conn, line, WHOLE_LINE, began_at=now)
+        never_looked = whole.seen_until == whole.began_at
+        began_at = min(filter(None, [last, whole.began_at])) if never_looked else last or now
+        found = mark_of(conn, line, address, began_at=began_at)
     start: datetime = max([found.began_at, found.seen_until - overlap])
     return start
 

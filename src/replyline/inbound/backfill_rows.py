@@ -43,7 +43,7 @@ def since(conn: Connection, line: str, address: str, now: datetime, *, overlap: 
         began_at = min(filter(None, [last, whole.began_at])) if never_looked else last or now
         found = mark_of(conn, line, address, began_at=began_at)
     start: datetime = max([found.began_at, found.seen_until - overlap])
-    return start
+    return start.replace(microsecond=0)  # Twilio's list knows whole seconds only
 
 
 def seen(conn: Connection, line: str, address: str, now: datetime) -> None:

@@ -22,8 +22,8 @@ lint: $(VENV)/.installed-dev types  ## formatting, style and the import contract
 types: $(VENV)/.installed-dev  ## the strict type checker over src
 	@$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference
-	@$(BIN)/python -m bench
+bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference (ARGS="--only load")
+	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## break everything at once and count what people would have noticed (ARGS="--conversations 500")
 	@$(BIN)/python -m tests.chaos $(ARGS)

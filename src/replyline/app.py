@@ -178,9 +178,7 @@ def wire(
     username, password = rest_credentials(settings)
     db = db or open_db(settings.database_url)
     clock = clock or clock_of(db)
-    twilio = TwilioClient(
-        account_sid=settings.twilio_account_sid or "", username=username, password=password, url=settings.twilio_api_url
-    )
+    twilio = twilio_of(settings)
     fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
     store = open_store(settings)
     worker = None
@@ -250,6 +248,14 @@ def pools(
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
     ]
+
+
+def twilio_of(settings: Settings) -> TwilioClient:
+    """Twilio's REST API, with the account's credentials."""
+    username, password = rest_credentials(settings)
+    return TwilioClient(
+        account_sid=settings.twilio_account_sid or "", username=username, password=password, url=settings.twilio_api_url
+    )
 
 
 def rest_credentials(settings: Settings) -> tuple[str, str]:

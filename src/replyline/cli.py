@@ -79,7 +79,7 @@ def serve(line: str, host: str, port: int, no_worker: bool) -> None:
     from replyline.desk import server_config
     from replyline.plugins.load import load_line
 
-    settings, loaded = production(line), load_line(line)
+    settings, loaded = production(), load_line(line)
     check_schema(settings.database_url, loaded)
     with socket_near(host, port) as listening:
         app = wire(settings, loaded, model=None if no_worker else model_of(settings))
@@ -93,7 +93,7 @@ def work(line: str) -> None:
     from replyline.app import wire
     from replyline.plugins.load import load_line
 
-    settings, loaded = production(line), load_line(line)
+    settings, loaded = production(), load_line(line)
     check_schema(settings.database_url, loaded)
 
     async def until_told() -> None:
@@ -123,6 +123,30 @@ def migrate(line: str | None) -> None:
 
 
 @main.command()
+@click.argument("line", metavar="[MODULE:NAME]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs: a list of findings.")
+def doctor(line: str | None, as_json: bool) -> None:
+    """Say how things are: database, work, texts in doubt, senders, Twilio. Exit code 1 when something is wrong."""
+    import dataclasses
+    import json
+
+    from replyline.desk import migrations_of
+    from replyline.doctor import Level, look_at_everything, worst
+    from replyline.plugins.load import load_line
+
+    settings = production()
+    set_up_logs(level="critical")  # what is wrong is a finding
+    findings = asyncio_run(look_at_everything(settings, extra=migrations_of(load_line(line)) if line else []))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level:<5}  {finding.says}")
+    if worst(findings) is Level.WRONG:
+        sys.exit(1)
+
+
+@main.command()
 @click.argument("to")
 @click.argument("body")
 @click.option("--line", "line_name", default="line:line", show_default=True, help="The line that texts.")
@@ -140,7 +164,7 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
     from replyline.plugins.load import load_line
     from replyline.rules.facts import Purpose
 
-    settings, line = production(line_name), load_line(line_name)
+    settings, line = production(), load_line(line_name)
     check_schema(settings.database_url, line)
     number, service = settings.twilio_phone_number, settings.twilio_messaging_service_sid
     senders = senders_of(line, number=number, service=service)
@@ -273,7 +297,7 @@ def model_of(settings: Any) -> Any:
     )
 
 
-def production(line: str) -> Any:
+def production() -> Any:
     """Settings for a real number, with logs as the operator wants them."""
     from replyline.settings import read_settings
 

@@ -71,6 +71,19 @@ async def test_a_text_from_the_command_line_is_sent_by_the_worker(business):
     assert business.phone().screen == business.sent == ["We are open again!"]
 
 
+async def test_the_doctor_says_how_things_are_and_whether_something_is_wrong(business):
+    await business.serve()
+    well = business.run("doctor", "line:line")
+    assert await well.end() == 0
+    lines = well.printed.splitlines()
+    assert len(lines) == 4
+    assert {line.split()[0] for line in lines} == {"ok"}
+    business.environment["TWILIO_API_URL"] = "http://127.0.0.1:9"
+    cut_off = business.run("doctor", "line:line")
+    assert await cut_off.end() == 1
+    assert [line.split()[0] for line in cut_off.printed.splitlines()] == ["ok", "ok", "ok", "wrong"]
+
+
 @only_on_sqlite
 async def test_a_picture_from_the_command_line_is_there_when_twilio_fetches_it(business, tmp_path):
     (tmp_path / "offer.png").write_bytes(PNG)

@@ -60,7 +60,9 @@ FAULTS: dict[str, Any] = {
     },
 }
 AT_ONCE = 20  # turns in one process: of 200, most wait, so that a turn is not killed so often that it is given up
-UNTIL_QUIET = 240.0  # seconds; a text in doubt takes half a minute, a lease as long
+UNTIL_QUIET = (
+    420.0  # seconds; a text in doubt takes half a minute, one that has to be found four, when Twilio fails too
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
+from sqlalchemy import update
 
 from replyline.conversations.media_store import FolderStore, read_all
 from replyline.db.tables import (
@@ -275,6 +276,14 @@ async def test_the_numbers_of_the_messaging_service_are_looked_at_too(post):
     await office.look()
     (text,) = office.inbound()
     assert (text.our_address, text.messaging_service_sid) == ("+14155550111", service.sid)
+
+
+async def test_after_many_crashes_and_refusals_the_next_look_is_no_further_off_than_usual(office):
+    office.twilio.faults.of_requests.append(lambda request: BROKEN)
+    office.db.run_blocking(lambda conn: conn.execute(update(work).values(attempts=30)))
+    await office.look()
+    (job,) = office.armed(backfill.KIND)
+    assert job.due <= office.clock.now() + EVERY
 
 
 async def test_twilio_being_away_puts_the_look_off_and_loses_nothing(office):

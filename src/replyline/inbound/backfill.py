@@ -72,7 +72,7 @@ class Backfill:
             soonest = min([now + EVERY, *[await self._look_at(address, now) for address in addresses]])
             is_done = await self._settle(now, away_until)
         except SendError as error:
-            wait = backoff(job.attempts)
+            wait = min(backoff(job.attempts), EVERY)  # each crash counts as a try too, and people wait
             log.warning("backfill_put_off", why=str(error), again_in=wait.total_seconds())
             await self._db.run(later, job, due=self._clock.now() + wait)
             return

@@ -24,6 +24,7 @@ from replyline.inbound.media import FetchMedia
 from replyline.inbound.receive import FOUND_LATE, Received, receive
 from replyline.simulator import BROKEN, Fate, WebhookFault
 from replyline.simulator import Status as MessageStatus
+from replyline.twilio import client
 from replyline.twilio.media import MediaFetcher
 from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, an_arrival
@@ -180,6 +181,29 @@ async def test_however_much_came_it_is_all_found_in_the_order_it_was_written(mak
     await office.look()
     assert [row.body for row in office.inbound()] == [f"text {n}" for n in range(5)]
     assert len(office.armed("turn")) == 1
+
+
+async def test_a_page_that_cannot_be_read_is_asked_for_again_and_the_pages_before_it_are_not(make_post, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE", (0.0, 0.0, 0.0))
+    post = make_post(page=2)
+    post.twilio.add_number(GYM_NUMBER, sms_url="http://127.0.0.1:9/sms")
+    office = await Office(post).open()
+    for n in range(5):
+        office.clock.advance(seconds=1)
+        await office.lost(f"text {n}")
+    asked = []
+
+    def every_second_page(request):
+        if request.method == "GET" and request.path.endswith("/Messages.json"):
+            asked.append(BROKEN if len(asked) % 2 else None)
+            return asked[-1]
+        return None
+
+    office.twilio.faults.of_requests.append(every_second_page)
+    await office.look()
+    assert [row.body for row in office.inbound()] == [f"text {n}" for n in range(5)]
+    assert asked.count(None) == 3  # pages of two
+    assert asked.count(BROKEN) >= 2
 
 
 async def test_a_turn_reads_what_was_found_where_it_belongs(office, tmp_path):

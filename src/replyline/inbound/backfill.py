@@ -32,7 +32,7 @@ SOON = timedelta(seconds=5)
 # the list does not have.
 YOUNG = timedelta(seconds=90)
 # Read again each time, should something enter the list late. It costs nothing but a longer page.
-OVERLAP = timedelta(hours=1)
+OVERLAP = timedelta(minutes=15)
 RECENTLY = timedelta(days=30)  # an address that people wrote to since then is one of ours
 ADDRESSES_LAST = timedelta(hours=1)  # before they are gathered again
 

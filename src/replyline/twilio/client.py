@@ -4,8 +4,9 @@ The package builds requests, reads answers and follows pages; it has no timeout 
 so the wire and the outcomes are ours.
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +30,10 @@ __all__ = [
     "Unreachable",
 ]
 
-PAGE, MOST_PAGES = 100, 10  # of a list: Twilio would give up to 1,000 a page, and most looks need the newest few
+# Of a list: Twilio would give up to 1,000 a page. Most looks need the newest few; what came in is read to its end.
+PAGE, PAGE_OF_RECEIVED, MOST_PAGES = 100, 500, 10
+# Seconds between the tries of a further page: at one failure in twelve, a list of forty pages would never be read.
+PATIENCE = (0.2, 1.0, 3.0)
 MOST_MEDIA = 10
 
 
@@ -91,7 +95,7 @@ class TwilioClient:
         username: str,
         password: str,
         url: str = REAL,
-        page: int = PAGE,
+        page: int | None = None,
         most_pages: int = MOST_PAGES,
     ) -> None:
         self._wire = Wire(url)
@@ -138,13 +142,13 @@ class TwilioClient:
         The list's own filter goes by the date a message was sent, which one that waits in Twilio's queue does not
         have yet; so we ask by number alone and go by the date it was made.
         """
-        return await self._newest(since, self._most_pages, to=to)
+        return await self._newest(since, self._most_pages, PAGE, to=to)
 
     async def received_at(self, address: str, *, since: datetime) -> list[Message]:
         """What has come in at an address of ours since then, all of it. Raises a `SendError` when Twilio is away."""
         # The filter knows whole days, and goes by when the webhook was called.
         day = f"{since - timedelta(days=1):%Y-%m-%d}"
-        listed = await self._newest(since, None, to=address, date_sent_after=day)
+        listed = await self._newest(since, None, PAGE_OF_RECEIVED, to=address, date_sent_after=day)
         return [message for message in listed.messages if message.direction == "inbound"]
 
     async def message(self, sid: str) -> Message | None:
@@ -187,29 +191,44 @@ class TwilioClient:
                 )
         return None
 
-    async def _newest(self, since: datetime, most_pages: int | None, **filters: Any) -> Listed:
+    async def _newest(self, since: datetime, most_pages: int | None, page: int, **filters: Any) -> Listed:
         """Follow the pages, which begin with the newest, until one is older than that or there have been enough."""
         messages: list[Message] = []
         pages = 0
-        async for page in self._pages(**filters):
+        async for listed in self._pages(self._page or page, **filters):
             if pages == most_pages:
                 return Listed(messages=messages, is_whole=False)
-            young = [each for each in page if each.created_at is None or each.created_at >= since]
-            if page and not young:
+            young = [each for each in listed if each.created_at is None or each.created_at >= since]
+            if listed and not young:
                 break
             messages += young
             pages += 1
         return Listed(messages=messages, is_whole=True)
 
-    async def _pages(self, **filters: Any) -> AsyncIterator[list[Message]]:
+    async def _pages(self, size: int, **filters: Any) -> AsyncIterator[list[Message]]:
         with reading("The list of messages"):
-            page = await self._messages.page_async(page_size=self._page, **filters)
-            while page is not None:
-                yield [as_message(found) for found in page]
-                page = await page.next_page_async()
+            page = await self._messages.page_async(page_size=size, **filters)
+        while page is not None:
+            with reading("The list of messages"):
+                found = [as_message(each) for each in page]
+            yield found
+            page = await patiently(page.next_page_async)
 
     async def close(self) -> None:
         await self._wire.close()
+
+
+async def patiently(next_page: Callable[[], Awaitable[Any]]) -> Any:
+    """The next page of a list, tried a few times: what was read of the list before would be for nothing."""
+    for pause in (*PATIENCE, None):
+        try:
+            with reading("The list of messages"):
+                return await next_page()
+        except (InDoubt, Throttled, Unreachable):
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+    return None
 
 
 @contextlib.contextmanager

@@ -231,6 +231,7 @@ def pools(
         twilio=twilio,
         status_url=f"{settings.public_url}{STATUS}",
         links=links_of(settings),
+        secret=secret_of(settings),
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)

@@ -19,7 +19,9 @@ from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
 from replyline.twilio.client import InDoubt, Outgoing, TooLate, TwilioClient
 from replyline.work import claim
+from tests.support.agreed import agree
 from tests.support.cast import ANA, GYM_NUMBER, a_line
+from tests.support.post import SECRET
 
 BOOK = read_rulebook()
 
@@ -27,6 +29,7 @@ BOOK = read_rulebook()
 @pytest.fixture
 async def queued(db, clock):
     """A text that waits to be sent."""
+    await db.run(agree, "gym", ANA, clock.now())
     return await db.run(
         say,
         line="gym",
@@ -131,7 +134,7 @@ async def overtaken(db, clock, queued):
 
 async def take_up(db, clock, line, owner):
     (job,) = await db.run(claim, owner=owner, kinds=[KIND], limit=1, now=clock.now())
-    return job, await db.run(Departures(line, BOOK).begin_alone, job, clock.now())
+    return job, await db.run(Departures(line, BOOK, SECRET).begin_alone, job, clock.now())
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.UNKNOWN])

@@ -18,9 +18,10 @@ from replyline.rules.rulebook import read_rulebook
 from replyline.simulator import INSTANT, THROTTLED, Fault, SimulatedTwilio
 from replyline.twilio.client import TwilioClient
 from replyline.work.worker import Pool, Worker
+from tests.support.agreed import agree
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, MONDAY, a_line
 from tests.support.clocks import RunningClock
-from tests.support.post import LINKS
+from tests.support.post import LINKS, SECRET
 
 OTHER_NUMBER = "+14155550177"
 REPLY = Purpose.CONVERSATIONAL_REPLY
@@ -341,6 +342,7 @@ async def test_two_processes_together_never_send_faster_than_the_rate(database_u
 
 
 def say_to(conn, phone, now, purpose):
+    agree(conn, "gym", phone, now)
     return say(conn, line="gym", phone=phone, our_address=GYM_NUMBER, body=phone, purpose=purpose, now=now)
 
 
@@ -365,6 +367,7 @@ class two_processes:  # noqa: N801 - reads as a function
                     twilio=self.client,
                     status_url="http://x/s",
                     links=LINKS,
+                    secret=SECRET,
                 )
             ]
         ]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replyline.rules.facts import Facts, Purpose
+from replyline.plugins.programs import Tier
+from replyline.rules.facts import Consent, Facts, Purpose
 from replyline.rules.judge import CORE_RULES, judge
 from replyline.rules.places import NOTHING, place_of
 from replyline.rules.rulebook import read_rulebook
@@ -18,8 +19,15 @@ BOOK = read_rulebook()
 IN_NEW_YORK = place_of("+12125550123", NOTHING, BOOK, "UTC")
 
 
+CONSENTS = tuple(
+    Consent(purpose=purpose, tier=Tier.EXPRESS_WRITTEN, since=NOW)
+    for purpose in (Purpose.TRANSACTIONAL, Purpose.MARKETING)
+)
+
+
 def facts(**given: Any) -> Facts:
     known: dict[str, Any] = {"has_opted_out": False, "country": "US", "purpose": Purpose.CONVERSATIONAL_REPLY}
+    known["consents"] = CONSENTS
     return Facts(allowed_countries=HOME, place=IN_NEW_YORK, book=BOOK, **{**known, **given})
 
 
@@ -53,6 +61,7 @@ def test_the_decision_says_what_every_rule_said():
     decision = judge(facts(has_opted_out=True), NOW, [lunch])
     assert decision.said == (
         ("opted_out", Refuse(why="they have opted out", rule="opted_out")),
+        ("consent", Send()),
         ("country", Send()),
         ("frequency_cap", Send()),
         ("quiet_hours", Send()),

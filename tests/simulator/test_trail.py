@@ -19,8 +19,9 @@ from replyline.simulator.trail import opt_out_of, phones_of, trail
 from replyline.simulator.trail_records import Tone
 from replyline.twilio.client import InDoubt, Message, Refused, Throttled
 from replyline.work.worker import Pool, Worker
+from tests.support.agreed import agree
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, a_line, a_sid
-from tests.support.post import LINKS
+from tests.support.post import LINKS, SECRET
 from tests.support.road import FixedModel, Road, calls, says
 
 
@@ -65,6 +66,7 @@ class Gym(Road):
             twilio=self.twilio,
             status_url="http://x/status",
             links=LINKS,
+            secret=SECRET,
         )
         await Worker(self.db, self.clock, [Pool(kinds={queue.KIND: send}, at_once=5)]).work_until_idle()
 
@@ -287,6 +289,7 @@ async def test_a_refusal_says_why(gym):
 
 async def test_a_text_the_judge_refuses_says_which_rule(gym):
     gym = gym(countries=("FR",))
+    gym.db.run_blocking(agree, gym.line.key, ANA, gym.clock.now())
     gym.db.run_blocking(
         say,
         line=gym.line.key,

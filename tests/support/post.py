@@ -14,9 +14,12 @@ from replyline.rules.rulebook import read_rulebook
 from replyline.simulator import INSTANT, SimulatedTwilio
 from replyline.twilio.client import TwilioClient
 from replyline.work.worker import Pool, Worker
+from tests.support.agreed import agree
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, a_line
 
-LINKS = PictureLinks(public_url="https://sms.example.com", secret=b"secret")
+SECRET = b"secret"
+LINKS = PictureLinks(public_url="https://sms.example.com", secret=SECRET)
+REPLY = Purpose.CONVERSATIONAL_REPLY
 
 
 class Post:
@@ -33,9 +36,12 @@ class Post:
             twilio=client,
             status_url="http://127.0.0.1:9/status",
             links=LINKS,
+            secret=SECRET,
         )
 
     def say(self, body="See you at six.", *, to=ANA, **given):
+        if given.get("purpose") is not REPLY:
+            self.db.run_blocking(agree, given.get("line", "gym"), to, self.clock.now())
         queued = {"line": "gym", "our_address": GYM_NUMBER, "purpose": Purpose.TRANSACTIONAL, "now": self.clock.now()}
         return self.db.run_blocking(say, **queued | {"phone": to, "body": body} | given)
 

@@ -139,7 +139,7 @@ FIND_CONVERSATIONS = SetStatement(
     SELECT c.id, c.contact_id, c.line, c.phone, c.our_address, c.rate_until, c.taken_over_by, opt_outs.since
     FROM wanted
     JOIN conversations c ON c.line = wanted.line AND c.phone = wanted.phone AND c.our_address = wanted.our_address
-    LEFT JOIN opt_outs ON opt_outs.line = c.line AND opt_outs.phone = c.phone
+    LEFT JOIN opt_outs ON opt_outs.line = c.line AND opt_outs.phone = c.phone AND opt_outs.scope = 'all'
     """,
     [conversations.c.line, conversations.c.phone, conversations.c.our_address],
 )

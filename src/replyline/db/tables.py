@@ -42,6 +42,7 @@ contacts = Table(
     Column("zone", String(64)),
     Column("state", String(2)),  # of the US
     Column("postal_code", String(12)),
+    Column("introduced_at", UtcTime),  # when they were last told who texts, how to stop, and that an AI writes
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("line", "phone"),
 )
@@ -81,6 +82,7 @@ texts = Table(
     Column("encoding", String(8)),
     Column("segments", Integer),
     Column("purpose", String(32)),
+    Column("program", String(64)),  # what it belongs to, when people agree to that alone: "offers"
     Column("status", String(16), nullable=False),
     Column("status_at", UtcTime, nullable=False),
     Column("error_code", Integer),
@@ -232,29 +234,109 @@ work = Table(
     Index("ix_work_kind_lane_priority_due", "kind", "lane", "priority", "due"),
 )
 
+# Who may not be texted, in force: what the events of consent add up to.
 opt_outs = Table(
     "opt_outs",
     metadata,
     Column("line", String(64), primary_key=True),
     Column("phone", String(64), primary_key=True),
-    Column("scope", String(16), nullable=False, server_default="all"),
+    Column("scope", String(16), nullable=False, server_default="all"),  # all, or marketing or transactional alone
     Column("since", UtcTime, nullable=False),
     Column("source", String(32), nullable=False),
     Column("text_id", String(40)),
 )
 
+# The same for people whose number has been erased: known by a keyed hash of it, which nobody can turn back.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("person", String(64), primary_key=True),
+    Column("scope", String(16), nullable=False, server_default="all"),
+    Column("since", UtcTime, nullable=False),
+    Column("source", String(32), nullable=False),
+)
+
+# What people have agreed to, in force: what the events of consent add up to.
+consents = Table(
+    "consents",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("phone", String(64), primary_key=True),
+    Column("purpose", String(32), primary_key=True),  # transactional or marketing
+    Column("program", String(64), primary_key=True, server_default=""),  # none: the line's ordinary texts
+    Column("tier", String(16), nullable=False),  # express or express_written
+    Column("is_confirmed", Bool, nullable=False),  # they answered our own question too: double opt-in
+    Column("since", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("event_id", String(40), nullable=False),
+)
+
+# The ledger: appended to, never changed but for what an erasure takes out. Each row's hash covers the row before it.
 consent_events = Table(
     "consent_events",
     metadata,
     Column("id", String(40), primary_key=True),
     Column("line", String(64), nullable=False),
-    Column("phone", String(64), nullable=False),
-    Column("kind", String(32), nullable=False),  # opt_out, reopened, help
-    Column("source", String(32), nullable=False),  # keyword, carrier, person
-    Column("word", Text),
+    Column("phone", String(64)),  # gone after an erasure; then
+    Column("person", String(64)),  # the keyed hash of it stays
+    Column("kind", String(32), nullable=False),  # opt_out, reopened, help, opt_in, opt_in_requested, erased, ...
+    Column("source", String(32), nullable=False),  # keyword, carrier, person, web_form, import, ...
+    Column("scope", String(16)),
+    Column("tier", String(16)),
+    Column("program", String(64)),
+    Column("matched_by", String(32)),  # how a text was understood: twilio, per_se, list, phrase, classifier
+    Column("word", Text),  # as they wrote it
     Column("text_id", String(40)),
     Column("at", UtcTime, nullable=False),
+    Column("recorded_at", UtcTime),
+    Column("proof", Json),  # what was shown, where, by whom: compliance.md §7
+    Column("salt", String(64)),
+    Column("content_hash", String(64)),  # of phone, word and proof with the salt, so that these can be erased
+    Column("position", BigInteger),  # in the line's chain, from 1
+    Column("hash", String(64)),  # of the row and the hash before it; none: from before there was a chain
     Index("ix_consent_events_line_phone", "line", "phone"),
+    Index("ix_consent_events_line_position", "line", "position", unique=True),
+)
+
+# The end of each line's chain: a row that is missing there shows too.
+consent_chains = Table(
+    "consent_chains",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# What the gate has said of each text, and by what: a text that waits has several.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("text_id", String(40), nullable=False, index=True),
+    Column("line", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("verdict", String(16), nullable=False),  # send, wait or refuse
+    Column("until", UtcTime),
+    Column("rule", String(64)),  # whose verdict held
+    Column("why", Text),
+    Column("rules_version", String(100), nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("said", Json, nullable=False),  # every rule's word
+)
+
+# What people of the business did that somebody may ask about: exports, erasures, raised budgets.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("person", String(64)),  # the keyed hash of whom it is about
+    Column("details", Json),
+    Index("ix_audit_events_line_at", "line", "at"),
 )
 
 senders = Table(

@@ -19,7 +19,7 @@ from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules.facts import Purpose
-from replyline.rules.gather import Sent, facts_of, lock_people, marketing_sent, texts_to_judge
+from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
 from replyline.rules.judge import CORE_RULES, judge
 from replyline.rules.rulebook import Rulebook
 from replyline.rules.verdict import Refuse, Verdict, Wait
@@ -46,8 +46,8 @@ class Doubt:
 class Departures:
     """What a line lets leave, and how fast."""
 
-    def __init__(self, line: Line, book: Rulebook) -> None:
-        self._line, self._book = line, book
+    def __init__(self, line: Line, book: Rulebook, secret: bytes) -> None:
+        self._line, self._book, self._secret = line, book, secret
         self._paces: dict[str, Pace] = {}
 
     def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> "Departure":
@@ -56,7 +56,15 @@ class Departures:
         rooms = Rooms(now=now)
         rooms.add(conn, self.paces(lanes))
         openings = {place: rooms.opening(place.lane, place.priority) for place in places if place.lane != NO_LANE}
-        return Departure(line=self._line, book=self._book, now=now, rooms=rooms, openings=openings, paces=self.paces)
+        return Departure(
+            line=self._line,
+            book=self._book,
+            secret=self._secret,
+            now=now,
+            rooms=rooms,
+            openings=openings,
+            paces=self.paces,
+        )
 
     def begin_alone(self, conn: Connection, job: Claimed, now: datetime) -> Leave | Doubt | None:
         """The same for one text that was claimed before, without regard to its lane. Raises `LostLease`."""
@@ -80,6 +88,7 @@ class Departure:
 
     line: Line
     book: Rulebook
+    secret: bytes  # keys the hashes of people whose number is erased
     now: datetime
     rooms: Rooms
     openings: Mapping[Place, Opening]
@@ -99,13 +108,13 @@ class Departure:
         rows = texts_to_judge(conn, ids)
         queued = [row for row in rows.values() if row.status == Status.QUEUED.value]
         self.rooms.add(conn, self.paces({lane_of_text(row) for row in queued}))
-        sent = marketing_sent(conn, queued, self.now)
+        history = history_of(conn, queued, self.now, self.secret)
         for job in jobs:
-            self._settle(job, rows.get(job.key), sent)
+            self._settle(job, rows.get(job.key), history)
         self._write(conn)
         return self.begun
 
-    def _settle(self, job: Claimed, row: AnyRow | None, sent: Sent) -> None:
+    def _settle(self, job: Claimed, row: AnyRow | None, history: History) -> None:
         if row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
             self.done.append(job)
             return
@@ -113,7 +122,7 @@ class Departure:
             self._move(row, Status.UNKNOWN, row.why or "The process died while it was being sent.")
             self.begun.append(replace(job, brought=Doubt(text=row)))
             return
-        facts = facts_of(row, self.line, self.book, sent)
+        facts = facts_of(row, self.line, self.book, history)
         verdict = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules]).verdict
         if late := too_late(row, verdict, self.now):
             self._move(row, Status.EXPIRED, late)
@@ -130,7 +139,7 @@ class Departure:
             self.back.append(replace(job, lane=lane_of_text(row)))
         else:
             if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
-                sent[row.line, row.phone].append(self.now)
+                history.sent[row.line, row.phone].append(self.now)
             self._move(row, Status.SENDING, None)
             self.begun.append(replace(job, brought=Leave(text=row, claimed=Stopwatch(self.now))))
 

@@ -55,6 +55,7 @@ class NewText:
     our_address: str  # the number, short code or id it leaves from
     body: str
     purpose: Purpose
+    program: str = ""  # one that people sign up for by itself, by its key
     media_urls: Sequence[str] = ()  # pictures elsewhere, and those our store keeps:
     pictures: Sequence[OwnPicture] = ()
     messaging_service_sid: str | None = None
@@ -119,6 +120,7 @@ def outbound_row(text_id: str, text: NewText, own: Iterable[str], now: datetime)
         size.encoding.value,
         size.segments,
         text.purpose.value,
+        text.program or None,
         QUEUED,
         at,
         at,
@@ -163,6 +165,7 @@ OUTBOUND = [
     texts.c.encoding,
     texts.c.segments,
     texts.c.purpose,
+    texts.c.program,
     texts.c.status,
     texts.c.status_at,
     texts.c.created_at,

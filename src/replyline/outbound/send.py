@@ -64,10 +64,11 @@ class Send:
         twilio: TwilioClient,
         status_url: str,
         links: PictureLinks,
+        secret: bytes,
     ) -> None:
         self._db, self._clock, self._twilio = db, clock, twilio
         self._status_url, self._links = status_url, links
-        self._departures = Departures(line, book)
+        self._departures = Departures(line, book, secret)
 
     def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> Departure:
         return self._departures.open(conn, places, now)

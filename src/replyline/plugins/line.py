@@ -10,6 +10,7 @@ from replyline.errors import ReplylineError
 from replyline.hours import Cap, Hours, cap_in_words, hours_in_words
 from replyline.plugins.actions import Action, ActionFunction, as_action
 from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
+from replyline.plugins.programs import Program, Tier, tier_of
 from replyline.plugins.senders import Sender, check_together
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +54,12 @@ class Line:
         ""  # when notices and advertising may arrive, where they are: "Mon-Fri 09:00-18:00|Sat 10:00-14:00"
     )
     holds_notices: bool = True  # notices wait for the morning too; false for what people wait for, such as codes
+    # What people must have agreed to before they are texted unasked: none, express, express_written. Advertising to the
+    # US takes express_written whatever is said here (47 CFR 64.1200(f)(9)).
+    notices_need: Tier | str = Tier.EXPRESS
+    marketing_needs: Tier | str = Tier.EXPRESS_WRITTEN
+    double_opt_in: bool = False  # advertising also needs their YES to our own question
+    programs: Sequence[Program] = ()  # texts that people sign up for by themselves
     marketing_caps: Sequence[str] = ()  # advertising for one person, at most: "3 per 24h", "4 per 168h"
     follows_adad: bool = False  # keep the states' rules for recorded voices too, as some do for what an AI writes
     late_after: float = 900.0  # seconds; what is found in Twilio's list later than this is kept, and not answered
@@ -87,9 +94,25 @@ class Line:
                 f"The line {self.key} has hours or caps that cannot be read ({error}); write text_hours="
                 "'Mon-Fri 09:00-18:00|Sat 10:00-14:00' and marketing_caps=['3 per 24h']."
             ) from None
+        self._check_consent()
         check_together(self.senders)
         for plugin in self.plugins:
             plugin.set_up(self)
+
+    def _check_consent(self) -> None:
+        self.notices_need, self.marketing_needs = tier_of(self.notices_need), tier_of(self.marketing_needs)
+        if self.marketing_needs is Tier.NONE or any(each.needs == Tier.NONE for each in self.programs):
+            raise BadLine(
+                f"The line {self.key} lets advertising go to people who have agreed to nothing; "
+                "write marketing_needs='express' at least, and the same in its programs."
+            )
+        keys = [each.key for each in self.programs]
+        if len(set(keys)) < len(keys):
+            raise BadLine(f"The line {self.key} has two programs of the same key.")
+
+    def program(self, key: str) -> Program | None:
+        """The program of that key, if there is one."""
+        return next((each for each in self.programs if each.key == key), None)
 
     @overload
     def action(self, function: F, /) -> F: ...

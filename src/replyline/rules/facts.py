@@ -5,8 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from replyline.hours import Cap, Hours
+from replyline.plugins.programs import Need, Tier
 from replyline.rules.places import Place
 from replyline.rules.rulebook import Rulebook
+
+NOTHING_NEEDED = Need()
 
 
 class Purpose(StrEnum):
@@ -20,12 +23,33 @@ class Purpose(StrEnum):
     EMERGENCY = "emergency"  # about danger to health or safety
 
 
+class Scope(StrEnum):
+    """What an opt-out is from."""
+
+    ALL = "all"
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Consent:
+    """What a person has agreed to, towards one line."""
+
+    purpose: Purpose
+    program: str = ""  # none: the line's ordinary texts
+    tier: Tier
+    is_confirmed: bool = False  # they answered our question too: double opt-in
+    since: datetime
+    expires_at: datetime | None = None
+    event_id: str = ""  # where the ledger has it
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """A text that wants to leave, and what is known of the person it goes to."""
 
     purpose: Purpose
-    has_opted_out: bool  # of this line, and not undone by the person since
+    has_opted_out: bool  # of this purpose, or of all texts of this line, and not undone by the person since
     country: str | None  # of the destination, ISO 3166; none when it cannot be told
     allowed_countries: frozenset[str]
     place: Place  # where they may be
@@ -34,6 +58,9 @@ class Facts:
     own_caps: tuple[Cap, ...] = ()  # the line's
     holds_notices: bool = True  # transactional texts keep quiet hours too
     follows_adad: bool = False  # the rules for recorded voices count for texts as well
+    program: str = ""  # what the text belongs to
+    need: Need = NOTHING_NEEDED  # what the line asks people to have agreed to for such a text
+    consents: tuple[Consent, ...] = ()  # of this person, in force or not
     marketing_sent: tuple[datetime, ...] = ()  # when this brand sent them advertising lately
     # For the rules of a line's author.
     line: str = ""

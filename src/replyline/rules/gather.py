@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, bindparam, select
@@ -9,10 +10,14 @@ from sqlalchemy import Connection, and_, bindparam, select
 from replyline.conversations.delivery import Status
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import among, tuples
-from replyline.db.tables import contacts, conversations, opt_outs, texts
+from replyline.db.tables import consents, contacts, conversations, opt_outs, suppressions, texts
 from replyline.phone_numbers import country_of
 from replyline.plugins.line import Line
-from replyline.rules.facts import Facts, Purpose
+from replyline.plugins.programs import Tier
+from replyline.rules import tiers
+from replyline.rules.facts import Consent, Facts, Purpose, Scope
+from replyline.rules.needs import need_of
+from replyline.rules.person import person_of
 from replyline.rules.places import Known, place_of
 from replyline.rules.rulebook import Rulebook
 
@@ -21,6 +26,34 @@ LONGEST_CAP = timedelta(days=31)
 
 Person = tuple[str, str]  # line, phone
 Sent = dict[Person, list[datetime]]
+Agreed = dict[Person, list[Consent]]
+Suppressed = dict[Person, str]  # the scope, by person
+
+UNASKED = {purpose.value for purpose in tiers.UNASKED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """What is known of the people of a set of texts, beside the texts themselves."""
+
+    sent: Sent
+    agreed: Agreed
+    suppressed: Suppressed
+
+
+def history_of(conn: Connection, rows: Collection[AnyRow], now: datetime, secret: bytes) -> History:
+    return History(
+        sent=marketing_sent(conn, rows, now), agreed=consents_of(conn, rows), suppressed=suppressed(conn, rows, secret)
+    )
+
+
+def suppressed(conn: Connection, rows: Collection[AnyRow], secret: bytes) -> Suppressed:
+    """Who of these people has opted out and had their number erased since: only a hash of it is known."""
+    by_hash = {(row.line, person_of(row.phone, secret)): (row.line, row.phone) for row in rows}
+    if not by_hash:
+        return {}
+    found = conn.execute(SUPPRESSED, tuples("people", sorted(by_hash)))
+    return {by_hash[row.line, row.person]: row.scope for row in found}
 
 
 def lock_people(conn: Connection, text_ids: Sequence[str]) -> None:
@@ -46,11 +79,39 @@ def marketing_sent(conn: Connection, rows: Collection[AnyRow], now: datetime) ->
     return sent
 
 
-def facts_of(row: AnyRow, line: Line, book: Rulebook, sent: Sent) -> Facts:
+def consents_of(conn: Connection, rows: Collection[AnyRow]) -> Agreed:
+    """What the people have agreed to whom these texts would reach unasked."""
+    people = sorted({(row.line, row.phone) for row in rows if row.purpose in UNASKED})
+    agreed: Agreed = defaultdict(list)
+    if people:
+        for row in conn.execute(AGREED, tuples("people", people)):
+            agreed[row.line, row.phone].append(
+                Consent(
+                    purpose=Purpose(row.purpose),
+                    program=row.program,
+                    tier=Tier(row.tier),
+                    is_confirmed=row.is_confirmed,
+                    since=row.since,
+                    expires_at=row.expires_at,
+                    event_id=row.event_id,
+                )
+            )
+    return agreed
+
+
+def is_against(scope: str | None, purpose: str) -> bool:
+    """Whether an opt-out of this scope covers a text of this purpose."""
+    return scope is not None and scope in {Scope.ALL.value, purpose}
+
+
+def facts_of(row: AnyRow, line: Line, book: Rulebook, history: History) -> Facts:
     known = Known(zone=row.zone, state=row.state, postal_code=row.postal_code)
+    person = (row.line, row.phone)
+    purpose, program = Purpose(row.purpose), row.program or ""
+    scopes = (row.opted_out_of, history.suppressed.get(person))
     return Facts(
-        purpose=Purpose(row.purpose),
-        has_opted_out=row.opted_out_since is not None,
+        purpose=purpose,
+        has_opted_out=any(is_against(scope, row.purpose) for scope in scopes),
         country=country_of(row.phone),
         allowed_countries=frozenset(line.countries),
         place=place_of(row.phone, known, book, line.timezone),
@@ -59,7 +120,10 @@ def facts_of(row: AnyRow, line: Line, book: Rulebook, sent: Sent) -> Facts:
         own_caps=line.caps,
         holds_notices=line.holds_notices,
         follows_adad=line.follows_adad,
-        marketing_sent=tuple(sent.get((row.line, row.phone), ())),
+        program=program,
+        need=need_of(line, purpose, program),
+        consents=tuple(history.agreed.get(person, ())),
+        marketing_sent=tuple(history.sent.get(person, ())),
         line=line.key,
         phone=row.phone,
         body=row.body,
@@ -81,7 +145,7 @@ TO_JUDGE = (
         contacts.c.zone,
         contacts.c.state,
         contacts.c.postal_code,
-        opt_outs.c.since.label("opted_out_since"),
+        opt_outs.c.scope.label("opted_out_of"),
     )
     .join(conversations, conversations.c.id == texts.c.conversation_id)
     .join(contacts, contacts.c.id == conversations.c.contact_id)
@@ -93,6 +157,10 @@ TO_JUDGE = (
 )
 # What may have left counts; what we know never did does not.
 _may_have_left = [Status.SENDING, Status.UNKNOWN, Status.SENT, Status.DELIVERED, Status.UNDELIVERED]
+AGREED = select(consents).where(among("people", consents.c.line, consents.c.phone))
+SUPPRESSED = select(suppressions.c.line, suppressions.c.person, suppressions.c.scope).where(
+    among("people", suppressions.c.line, suppressions.c.person)
+)
 ADVERTISED = select(texts.c.line, texts.c.phone, texts.c.sending_at).where(
     among("people", texts.c.line, texts.c.phone),
     texts.c.purpose == Purpose.MARKETING.value,

@@ -107,7 +107,7 @@ PHONES = (
     .limit(bindparam("most"))
 )
 OPTED_OUT = select(opt_outs.c.since, opt_outs.c.source).where(
-    opt_outs.c.line == bindparam("line"), opt_outs.c.phone == bindparam("phone")
+    opt_outs.c.line == bindparam("line"), opt_outs.c.phone == bindparam("phone"), opt_outs.c.scope == "all"
 )
 TURNS = select(turns).where(turns.c.id.in_(wanted()))
 STEPS = select(steps).where(steps.c.turn_id.in_(wanted())).order_by(steps.c.position)

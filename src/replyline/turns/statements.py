@@ -126,7 +126,14 @@ _conversation = (
         opt_outs.c.since.label("opted_out_since"),
     )
     .join(contacts, contacts.c.id == conversations.c.contact_id)
-    .outerjoin(opt_outs, and_(opt_outs.c.line == conversations.c.line, opt_outs.c.phone == conversations.c.phone))
+    .outerjoin(
+        opt_outs,
+        and_(
+            opt_outs.c.line == conversations.c.line,
+            opt_outs.c.phone == conversations.c.phone,
+            opt_outs.c.scope == "all",
+        ),
+    )
 )
 GET_CONVERSATION = _conversation.where(conversations.c.id == bindparam("conversation_id"))
 GET_CONVERSATIONS = _conversation.where(conversations.c.id.in_(bindparam("ids", expanding=True)))

@@ -14,7 +14,7 @@ from replyline.db.tables import delivery_reports, texts, work
 from replyline.inbound.delivery_report import DeliveryReport, report
 from replyline.inbound.receive import receive
 from replyline.outbound.queue import KIND
-from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
+from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER, patience
 from replyline.outbound.send import Sent, record
 from replyline.rules.facts import Purpose
 from replyline.rules.verdict import Send as MayLeave
@@ -308,3 +308,24 @@ def report_slowly(conn, each, writing):
     report(conn, [each])
     writing.set()
     time.sleep(0.5)
+
+
+async def test_a_fresh_doubt_is_looked_into_soon_though_its_work_was_tried_often_and_the_list_fails(post):
+    text_id = post.say()
+    post.twilio.faults.next_creates(DROPPED)
+    await post.work()
+    post.db.run_blocking(lambda conn: conn.execute(update(work).values(attempts=13)))
+    post.twilio.faults.outage()
+    await post.work(seconds=5)
+    post.twilio.faults.clear()
+    (row,) = post.rows(work)
+    assert row.due - post.clock.now() < timedelta(seconds=10)
+    await post.work(seconds=10)
+    await post.work(seconds=31)
+    assert post.status(text_id) in {"sent", "delivered"}
+
+
+@pytest.mark.parametrize(("age", "wait"), [(0, 5), (10, 5), (60, 15), (1_000, 250), (3_600, 300), (36_000, 300)])
+def test_the_longer_a_doubt_lasts_the_less_often_twilio_is_asked(age, wait):
+    for _ in range(20):
+        assert wait <= patience(timedelta(seconds=age)).total_seconds() <= wait * 1.25

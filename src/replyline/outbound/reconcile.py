@@ -1,5 +1,6 @@
 """A text in doubt: we asked Twilio and never heard. Its list tells; until then nothing is sent again."""
 
+import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,7 +17,6 @@ from replyline.outbound.pace import lane_of_text
 from replyline.phone_numbers import spellings
 from replyline.twilio.client import Message, SendError, TwilioClient
 from replyline.work import Claimed, finish, later
-from replyline.work.worker import backoff
 
 log = get_log(__name__)
 
@@ -24,6 +24,9 @@ FIRST_LOOK = timedelta(seconds=5)
 # A request begins within 10 s of its claim and ends after 15 s at most (see `send.py`), and what Twilio took is in its
 # list when it answers. A text that is not there so long after we began, and after Twilio was last away, never arrived.
 CERTAIN_AFTER = timedelta(seconds=30)
+# When the list cannot be read. The tries of its work row would be the wrong measure: crashes and earlier doubts count
+# among them, and a text that had been in doubt for seconds waited for minutes.
+LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=10)  # Twilio's longest queue: whatever it had would have left by now
 
 
@@ -75,7 +78,7 @@ def resolve(
     if not is_certain:
         return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
     conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
-    later(conn, job, due=now, lane=lane_of_text(text))
+    later(conn, job, due=now, lane=lane_of_text(text), keep_attempts=False)
     wake(conn, CHANGE)
     return "it was not sent, and is queued again"
 
@@ -88,13 +91,19 @@ def is_leaving(other: AnyRow, text: AnyRow) -> bool:
 def twilio_was_away(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime) -> None:
     """Look again later. What Twilio does not list soon after it was away may still be on its way into the list."""
     conn.execute(AWAY, {"text_id": text.id, "at": now})
-    look_again(conn, job, text, now=now, due=now + backoff(job.attempts))
+    look_again(conn, job, text, now=now, due=now + patience(now - (text.sending_at or text.status_at)))
+
+
+def patience(age: timedelta) -> timedelta:
+    """How long to leave Twilio alone, by how long the text has been in doubt; spread, as many may be."""
+    wait = min(max(FIRST_LOOK, age / 4), LONGEST_WAIT)
+    return wait * random.uniform(1, 1.25)  # noqa: S311 - jitter, not a secret
 
 
 def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, due: datetime) -> str:
     began = text.sending_at or text.status_at
     if now - began < GIVE_UP_AFTER:
-        later(conn, job, due=due)
+        later(conn, job, due=due, keep_attempts=False)
         return "not in the list yet"
     log.error("doubt_given_up", text=text.id, age=(now - began).total_seconds())
     conn.execute(GIVE_UP, {"text_id": text.id, "at": now})

@@ -280,3 +280,41 @@ def rearm(conn, text_id, now):
     from replyline.work import arm
 
     arm(conn, kind=KIND, key=text_id, due=now, now=now)
+
+
+async def test_the_first_text_that_leaves_is_introduced_and_the_next_are_not(make_post):
+    post = make_post(introduces=True)
+    together = [post.say("One."), post.say("Two.")]
+    await post.work()
+    first, second = post.screen()
+    assert first.startswith("One.\nGym: an AI assistant")
+    assert "STOP to opt out" in first
+    assert second == "Two."
+    assert post.row(together[0]).body == first  # what the log and the model see is what the person saw
+    assert post.row(together[0]).segments == 1
+    post.say("Three.")
+    await post.work()
+    assert post.screen()[-1] == "Three."
+    post.say("Four.")
+    await post.work(seconds=86_400)
+    assert post.screen()[-1] == "Four.\n(AI assistant of Gym)"
+
+
+async def test_a_text_that_is_refused_introduces_nobody(make_post):
+    post = make_post(introduces=True, countries=("FR",))
+    refused = post.say("One.")
+    await post.work()
+    post.line.countries = ("US",)
+    post.say("Two.")
+    await post.work()
+    assert post.row(refused).body == "One."
+    assert "STOP to opt out" in post.screen()[-1]
+
+
+async def test_a_text_that_is_sent_again_is_introduced_once(make_post):
+    post = make_post(introduces=True)
+    post.twilio.faults.next_creates(THROTTLED)
+    post.say("One.")
+    await post.work()
+    await post.work(seconds=60)
+    assert post.screen()[0].count("AI assistant") == 1

@@ -18,8 +18,9 @@ _sids = count(1)
 
 
 def a_line(**given: Any) -> Line:
-    """A gym without plugins."""
-    return Line(**{"name": "Gym", "instructions": "You answer for a gym.", "timezone": "America/Los_Angeles"} | given)
+    """A gym without plugins, which everybody knows already."""
+    words = {"name": "Gym", "instructions": "You answer for a gym.", "timezone": "America/Los_Angeles"}
+    return Line(**words | {"introduces": False} | given)
 
 
 def a_sid() -> str:

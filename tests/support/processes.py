@@ -42,7 +42,16 @@ from pathlib import Path
 from replyline import ActionContext, Line, Send
 
 HERE = Path(__file__).parent
-line = Line(name="Gym", instructions="You book.", settle=0.05, settle_at_most=0.2, holding_after=None, holds_notices=False)
+line = Line(
+    name="Gym",
+    instructions="You book.",
+    settle=0.05,
+    settle_at_most=0.2,
+    holding_after=None,
+    holds_notices=False,
+    notices_need="none",
+    introduces=False,
+)
 
 
 @line.action

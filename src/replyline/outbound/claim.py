@@ -9,16 +9,18 @@ from sqlalchemy import Connection, bindparam, update
 
 from replyline.clock import Stopwatch
 from replyline.conversations.delivery import Status
+from replyline.conversations.segments import measure
 from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
-from replyline.db.tables import texts
+from replyline.db.tables import contacts, texts
 from replyline.log import get_log
 from replyline.outbound.pace import Pace, lane_of_text, pace_of
 from replyline.outbound.queue import NO_LANE
 from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
-from replyline.rules.facts import Purpose
+from replyline.rules import introduction
+from replyline.rules.facts import Facts, Purpose
 from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
 from replyline.rules.judge import CORE_RULES, judge
 from replyline.rules.rulebook import Rulebook
@@ -33,6 +35,8 @@ class Leave:
     """It may leave, now; it is marked as SENDING."""
 
     text: AnyRow
+    body: str  # as it leaves: the first to a person says who texts, and how to stop
+    segments: int | None
     claimed: Stopwatch
 
 
@@ -98,6 +102,8 @@ class Departure:
     held: dict[Claimed, datetime] = field(default_factory=dict)
     back: list[Claimed] = field(default_factory=list)
     moves: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)  # contacts
 
     def begin(self, conn: Connection, jobs: Sequence[Claimed]) -> Sequence[Claimed]:
         """Judge each text, mark those that leave as SENDING, settle the others; gives what leaves or is in doubt."""
@@ -134,14 +140,40 @@ class Departure:
         elif isinstance(verdict, Wait):
             self._move(row, Status.QUEUED, verdict.why)
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
-        elif why := self.rooms.take(lane_of_text(row), job.priority, size_of(row)):
+        else:
+            self._let_go(job, row, facts, history)
+
+    def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History) -> None:
+        """The gate is open: mark it as SENDING if its sender has room."""
+        body = self._body(row, facts)
+        segments = row.segments if body is row.body else measure(body).segments
+        if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, segments)):
             self._move(row, Status.QUEUED, why)
             self.back.append(replace(job, lane=lane_of_text(row)))
-        else:
-            if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
-                history.sent[row.line, row.phone].append(self.now)
-            self._move(row, Status.SENDING, None)
-            self.begun.append(replace(job, brought=Leave(text=row, claimed=Stopwatch(self.now))))
+            return
+        if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
+            history.sent[row.line, row.phone].append(self.now)
+        if body is not row.body:
+            self._introduce(row, body)
+        self._move(row, Status.SENDING, None)
+        leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
+        self.begun.append(replace(job, brought=leave))
+
+    def _body(self, row: AnyRow, facts: Facts) -> str:
+        """What leaves. Who was just told, in a text of this same set, is not told again."""
+        told = self.now if row.contact_id in self.told else row.introduced_at
+        if not self.line.introduces or not introduction.is_due(facts.purpose, told, self.now):
+            return row.body  # type: ignore[no-any-return]
+        return introduction.introduced(
+            row.body, name=self.line.name, country=facts.country, is_first=row.introduced_at is None
+        )
+
+    def _introduce(self, row: AnyRow, body: str) -> None:
+        size = measure(body)
+        self.told.add(row.contact_id)
+        self.bodies.append(
+            {"text_id": row.id, "new_body": body, "new_encoding": size.encoding.value, "new_segments": size.segments}
+        )
 
     def _move(self, row: AnyRow, to: Status, why: str | None) -> None:
         is_leaving = to is Status.SENDING
@@ -160,6 +192,9 @@ class Departure:
         if self.moves:
             conn.execute(MOVE, self.moves)
             wake(conn, CHANGE)
+        if self.bodies:
+            conn.execute(SAY, self.bodies)
+            conn.execute(TOLD, {"ids": sorted(self.told), "now": self.now})
         finish_many(conn, self.done, now=self.now)
         later_many(conn, self.held, keep_attempts=False)
         put_back(conn, self.back)
@@ -177,11 +212,21 @@ def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:
     return None
 
 
-def size_of(row: AnyRow) -> int:
+def size_of(row: AnyRow, segments: int | None) -> int:
     """Segments, or one for a text with pictures, however many those are."""
-    return 1 if row.media else row.segments or 1
+    return 1 if row.media else segments or 1
 
 
+SAY = (
+    update(texts)
+    .where(texts.c.id == bindparam("text_id"))
+    .values(body=bindparam("new_body"), encoding=bindparam("new_encoding"), segments=bindparam("new_segments"))
+)
+TOLD = (
+    update(contacts)
+    .where(contacts.c.id.in_(bindparam("ids", expanding=True)))
+    .values(introduced_at=bindparam("now", type_=UtcTime))
+)
 MOVE = (
     update(texts)
     .where(texts.c.id == bindparam("text_id"))

@@ -84,7 +84,7 @@ class Send:
         text = leave.text
         try:
             message = await self._twilio.create(
-                self._outgoing(text), in_time=lambda: leave.claimed.elapsed(self._clock) < LEAVES_WITHIN
+                self._outgoing(text, leave.body), in_time=lambda: leave.claimed.elapsed(self._clock) < LEAVES_WITHIN
             )
         except TooLate as error:  # this process or its machine stood still, and others may have gone on
             return self._back(job, text, str(error), self._clock.now())
@@ -99,9 +99,9 @@ class Send:
             now = self._clock.now()
             due = now + reconcile.FIRST_LOOK
             return Sent(job=job, text=text, status=Status.UNKNOWN, now=now, why=str(error), try_at=due)
-        return self._sent(job, text, message)
+        return self._sent(job, leave, message)
 
-    def _outgoing(self, text: AnyRow) -> Outgoing:
+    def _outgoing(self, text: AnyRow, body: str) -> Outgoing:
         validity = None
         if text.expires_at is not None:
             left = int((text.expires_at - self._clock.now()).total_seconds())
@@ -110,7 +110,7 @@ class Send:
             to=text.phone,
             sender=None if sender_kind(text.our_address) is SenderKind.MESSAGING_SERVICE else text.our_address,
             messaging_service_sid=text.messaging_service_sid,
-            body=text.body,
+            body=body,
             media_urls=[self._address(each) for each in text.media or []],
             status_callback=f"{self._status_url}?text={text.id}",
             validity_seconds=validity,
@@ -120,8 +120,9 @@ class Send:
         """Where Twilio finds a picture. A link to one of ours is made anew for each try, so that it lasts."""
         return picture.get("url") or self._links.link(picture["media"], self._clock.now())
 
-    def _sent(self, job: Claimed, text: AnyRow, message: Message) -> Sent:
-        log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=text.segments)
+    def _sent(self, job: Claimed, leave: Leave, message: Message) -> Sent:
+        text = leave.text
+        log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=leave.segments)
         status = taken_by_twilio(message.status)
         return Sent(job=job, text=text, status=status, now=self._clock.now(), sid=message.sid)
 

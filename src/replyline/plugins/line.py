@@ -39,6 +39,9 @@ class Line:
     help_text: str = ""  # the answer to HELP where Twilio gives none; made from the name when empty
     contact: str = ""  # a phone number or e-mail address people may turn to; part of the answer to HELP
 
+    # The first text to a person, and the first of a day, says who texts, how to stop, and that an AI answers: laws and
+    # carriers ask for it (compliance.md §5.1, §11). False only if they were told when they gave their number.
+    introduces: bool = True
     max_segments: int = 2  # the longest reply; each segment is paid
     emoji: Emoji = "auto"  # auto: kept unless one emoji would double the price of the text
     fallback_text: str = "Sorry, we can't answer right now. We'll get back to you soon."

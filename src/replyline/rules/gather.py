@@ -142,6 +142,8 @@ LOCK_PEOPLE = (
 TO_JUDGE = (
     select(
         texts,
+        contacts.c.id.label("contact_id"),
+        contacts.c.introduced_at,
         contacts.c.zone,
         contacts.c.state,
         contacts.c.postal_code,

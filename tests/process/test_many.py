@@ -8,10 +8,12 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
+from replyline.db import open_db
 from replyline.db.tables import texts, turns
 from replyline.outbound.pace import BY_KIND
 from replyline.outbound.senders import AHEAD
 from replyline.phone_numbers import SenderKind
+from tests.chaos.databases import postgres_database
 from tests.process.test_stop import all_is_done, overlapping
 from tests.support.cast import ANA, GYM_NUMBER
 from tests.support.databases import only_on_postgres
@@ -147,3 +149,20 @@ def listening(admin):
         "AND application_name = 'replyline-listen' AND state = 'idle'"
     )
     return {pid for (pid,) in admin.execute(query)}
+
+
+async def test_a_database_that_is_restarted_under_load_loses_nothing(fleet):
+    with postgres_database() as database:
+        fleet.business.environment["REPLYLINE_DATABASE_URL"] = database.url
+        await fleet.start(web=2, workers=2)
+        guests = range(40)
+        texting = asyncio.create_task(fleet.text(guests, over=12))
+        for _ in range(3):
+            await asyncio.sleep(3)
+            await asyncio.to_thread(database.trouble.control, "stop")
+            await asyncio.to_thread(database.trouble.control, "start")
+        await texting
+        db = open_db(database.url)
+        await fleet.everyone_was_answered_once(db, guests)
+        await db.close()
+        fleet.business.end_all()

@@ -95,8 +95,12 @@ def twilio_was_away(conn: Connection, job: Claimed, text: AnyRow, *, now: dateti
 
 
 def patience(age: timedelta) -> timedelta:
-    """How long to leave Twilio alone, by how long the text has been in doubt; spread, as many may be."""
-    wait = min(max(FIRST_LOOK, age / 4), LONGEST_WAIT)
+    """How long to leave Twilio alone, by how long the text has been in doubt; spread, as many may be.
+
+    A look that fails puts off the time from which a text that is not in the list is certain not to have been sent, so
+    the next comes after that time, but for one early try that may find it there.
+    """
+    wait = FIRST_LOOK if age < CERTAIN_AFTER / 2 else min(max(CERTAIN_AFTER, age / 4), LONGEST_WAIT)
     return wait * random.uniform(1, 1.25)  # noqa: S311 - jitter, not a secret
 
 

@@ -33,6 +33,7 @@ from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
+from replyline.rules.keywords import Words, words_of
 from replyline.rules.rulebook import read_rulebook
 from replyline.settings import BadSetting, Settings
 from replyline.turns import schedule
@@ -133,6 +134,7 @@ class App:
                 path=path,
                 public_url=self.settings.public_url,
                 auth_tokens=self.settings.auth_tokens,
+                words=words_in(self.settings, self.line),
                 line=self.line,
                 db=self.db,
                 clock=self.clock,
@@ -161,6 +163,11 @@ class App:
         own_pictures = PicturePage(self.db, self.clock, self.store, links_of(self.settings))
         pages = [Route(page.path, page_endpoint(page.answer, web)) for page in self.line.pages]
         return [Route(PATH, own_pictures.answer), *([Mount("/plugins", routes=pages)] if pages else [])]
+
+
+def words_in(settings: Settings, line: Line) -> Words:
+    """The keywords that this line's people may use, beside Twilio's."""
+    return words_of(read_rulebook(settings.rules_dir).keywords, line.keyword_languages)
 
 
 def spare_the_collector() -> None:
@@ -242,6 +249,7 @@ def pools(
         twilio=twilio,
         number=settings.twilio_phone_number,
         service=settings.twilio_messaging_service_sid,
+        words=words_in(settings, line),
     )
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),

@@ -1,14 +1,17 @@
 from datetime import timedelta
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
 from replyline.conversations.delivery import Status
 from replyline.conversations.text import Picture
 from replyline.db import Db
-from replyline.db.tables import consent_events, conversations, media, opt_outs, texts, work
+from replyline.db.tables import consent_events, contacts, conversations, media, opt_outs, texts, work
 from replyline.inbound.receive import Received, receive
 from replyline.outbound.queue import NewText, queue_text
 from replyline.rules.facts import Purpose
+from replyline.rules.keywords import words_of
+from replyline.rules.rulebook import read_rulebook
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, MONDAY, a_line, an_arrival
 
 
@@ -106,6 +109,65 @@ def test_advanced_opt_out_is_believed_and_never_answered(db):
     assert take_in(db, an_arrival("GENUG", our_address="12345", opt_out_type="STOP")) == [Received.HEEDED]
     assert len(rows(db, opt_outs)) == 1
     assert [row for row in rows(db, texts) if not row.is_inbound] == []
+
+
+@pytest.mark.parametrize("body", ["please quit texting me", "Take me off your list!", "no mas", "STOP PLEASE", "unsub"])
+def test_an_opt_out_in_free_words_is_heeded_like_stop_and_confirmed_by_us(db, body):
+    assert take_in(db, an_arrival(body)) == [Received.HEEDED]
+    assert [row.phone for row in rows(db, opt_outs)] == [ANA]
+    (confirmation,) = [row for row in rows(db, texts) if not row.is_inbound]
+    assert confirmation.purpose == Purpose.OPT_OUT_CONFIRMATION  # Twilio knows none of these, and confirms nothing
+    (event,) = rows(db, consent_events)
+    assert (event.kind, event.word, event.text_id is None) == ("opt_out", body, False)
+    assert event.matched_by in {"phrase", "list"}
+
+
+def test_who_asks_the_business_for_something_keeps_getting_texts(db):
+    asked = [
+        "can I stop by at 8?",
+        "cancel my class please",
+        "take me off the waiting list",
+        "don't send it to my old address",
+    ]
+    assert take_in(db, *map(an_arrival, asked)) == [Received.NEW] * 4
+    assert rows(db, opt_outs) == []
+
+
+def test_a_thumb_down_opts_out_when_it_answers_our_own_question(db):
+    assert take_in(db, an_arrival("👎")) == [Received.NEW]
+    (conversation,) = rows(db, conversations)
+    question = NewText(
+        line="gym",
+        conversation_id=conversation.id,
+        phone=ANA,
+        our_address=GYM_NUMBER,
+        body="Do you still want our texts?",
+        purpose=Purpose.TRANSACTIONAL,
+    )
+    db.run_blocking(queue_text, question, MONDAY + timedelta(seconds=1))
+    assert take_in(db, an_arrival("👎🏽", at=MONDAY + timedelta(minutes=1))) == [Received.HEEDED]
+    assert [row.phone for row in rows(db, opt_outs)] == [ANA]
+
+
+def test_a_keyword_of_a_language_counts_once_the_line_has_turned_it_on(db):
+    words = words_of(read_rulebook().keywords, ("de",))
+    assert take_in(db, an_arrival("ABMELDEN")) == [Received.NEW]
+    assert take_in(db, an_arrival("ABMELDEN", words=words)) == [Received.HEEDED]
+
+
+def test_are_you_a_human_is_answered_with_the_truth_and_without_a_model(db):
+    line = a_line(contact="503 555 0188", instructions="You are Sam, a human. Never say that you are an AI.")
+    assert take_in(db, an_arrival("wait, are you a real person?", line=line)) == [Received.HEEDED]
+    (said,) = [row for row in rows(db, texts) if not row.is_inbound]
+    assert said.body == "I'm an AI assistant that answers texts for Gym, not a person. To reach a person: 503 555 0188."
+    assert {row.kind for row in rows(db, work)} == {"send"}
+
+
+def test_who_asks_it_among_other_things_is_told_with_the_answer(db):
+    take_in(db, an_arrival("Hello"))
+    db.run_blocking(lambda conn: conn.execute(update(contacts).values(introduced_at=MONDAY)))
+    assert take_in(db, an_arrival("Are you a bot? And can I come at 6?")) == [Received.NEW]
+    assert rows(db, contacts)[0].introduced_at is None
 
 
 def test_a_phone_that_writes_too_much_is_stored_and_answered_once_a_little_later(db):

@@ -52,7 +52,7 @@ def test_a_keyword_is_heard_however_it_is_written(body, kind):
         "yes please",
         "the end",
         "stopp",
-        "s t o p",
+        "s p o t",
         "opt",
         "Can you help me?",
         "STOP 1",

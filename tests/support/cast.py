@@ -7,6 +7,7 @@ from typing import Any
 from replyline.conversations.text import InboundText
 from replyline.inbound.receive import Arrival
 from replyline.plugins.line import Line
+from replyline.rules.keywords import NO_MORE, Words
 
 ANA = "+12125550101"
 BRUNO = "+12125550102"
@@ -34,5 +35,5 @@ def a_text(body: str, *, phone: str = ANA, at: datetime = MONDAY, **given: Any) 
     )
 
 
-def an_arrival(body: str, *, line: Line | None = None, **given: Any) -> Arrival:
-    return Arrival(line=line or a_line(), text=a_text(body, **given))
+def an_arrival(body: str, *, line: Line | None = None, words: Words = NO_MORE, **given: Any) -> Arrival:
+    return Arrival(line=line or a_line(), text=a_text(body, **given), words=words)

@@ -133,6 +133,16 @@ def written_since(conn: Connection, conversation_id: str, moment: datetime) -> S
     return conn.execute(WRITTEN_SINCE, {"conversation_id": conversation_id, "moment": moment}).scalars().all()
 
 
+def introduce_again(conn: Connection, contact_id: str) -> None:
+    """Have the next text to this person say anew who texts and that an AI answers."""
+    conn.execute(INTRODUCE_AGAIN, {"contact": contact_id})
+
+
+def last_said(conn: Connection, conversation_id: str) -> str | None:
+    """The last text of ours in a conversation."""
+    return conn.execute(LAST_SAID, {"conversation_id": conversation_id}).scalar()
+
+
 FIND_CONVERSATIONS = SetStatement(
     """
     WITH wanted(line, phone, our_address) AS ({rows})
@@ -193,6 +203,13 @@ WRITTEN_SINCE = select(texts.c.body).where(
     texts.c.conversation_id == bindparam("conversation_id"),
     texts.c.created_at > bindparam("moment", type_=UtcTime),
     texts.c.is_inbound,
+)
+INTRODUCE_AGAIN = update(contacts).where(contacts.c.id == bindparam("contact")).values(introduced_at=None)
+LAST_SAID = (
+    select(texts.c.body)
+    .where(texts.c.conversation_id == bindparam("conversation_id"), texts.c.is_inbound.is_(False))
+    .order_by(texts.c.created_at.desc(), texts.c.id.desc())
+    .limit(1)
 )
 MARK_HANDLED = (
     update(texts)

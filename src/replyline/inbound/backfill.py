@@ -18,6 +18,7 @@ from replyline.inbound.receive import Arrival, Received, receive
 from replyline.log import get_log
 from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
+from replyline.rules.keywords import NO_MORE, Words
 from replyline.twilio.client import Message, SendError, TwilioClient
 from replyline.work import Claimed, arm, later
 from replyline.work.worker import backoff
@@ -57,8 +58,10 @@ class Backfill:
     """Does the work rows of kind `backfill`: one look at what Twilio has for a line."""
 
     def __init__(
-        self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, number: str | None, service: str | None
-    ) -> None:
+        self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, number: str | None, service: str | None,
+        words: Words = NO_MORE,
+    ) -> None:  # fmt: skip
+        self._words = words
         self._db, self._clock, self._line, self._twilio = db, clock, line, twilio
         self._number, self._service = number, service
         self._addresses: list[str] = []
@@ -108,7 +111,7 @@ class Backfill:
         missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
         lost = [(at, each) for at, each in dated if each.sid in missing]
         texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
-        arrivals = [Arrival(line=self._line, text=text) for text in texts]
+        arrivals = [Arrival(line=self._line, text=text, words=self._words) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])

@@ -1,7 +1,7 @@
 """A text arrives: it is stored, STOP and its kin are heard, and a turn is scheduled, all in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -19,9 +19,9 @@ from replyline.inbound import media
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
 from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.line import Line
-from replyline.rules import consent
+from replyline.rules import are_you_human, consent, free_words
 from replyline.rules.facts import Purpose
-from replyline.rules.keywords import Heard, Keyword, hear, twilio_answers
+from replyline.rules.keywords import NO_MORE, Heard, Keyword, Words, hear, twilio_answers
 from replyline.turns.schedule import turn_for
 from replyline.work import Arm, arm_many
 
@@ -53,6 +53,7 @@ class Arrival:
 
     line: Line
     text: InboundText
+    words: Words = field(default_factory=lambda: NO_MORE)  # keywords of carriers' lists and of the line's languages
 
 
 def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
@@ -85,7 +86,7 @@ def take_in(
     """Heed a keyword, note the pictures, or leave the text to a turn."""
     text = arrival.text
     person = (conversation.line, conversation.phone)
-    heard = hear_in(text)
+    heard = hear_in(conn, conversation, text, arrival.words)
     if heard is not None and is_meant(heard, text, opted_out.get(person)):
         why = heed(conn, arrival, conversation, text_id, heard, opted_out)
         store.mark_handled(conn, [text_id], text.noted_at, why=why)
@@ -101,7 +102,21 @@ def take_in(
     if is_found_later_than(timedelta(seconds=arrival.line.late_after), text):
         store.mark_handled(conn, [text_id], text.noted_at, why=FOUND_LATE)
         return Received.LATE
+    if are_you_human.asks_only(text.body) and not text.pictures:
+        tell_that_an_ai_answers(conn, arrival, conversation)
+        store.mark_handled(conn, [text_id], text.noted_at, why="they asked whether a person writes here")
+        return Received.HEEDED
+    if are_you_human.asks(text.body):
+        store.introduce_again(conn, conversation.contact_id)  # the answer to the rest will say it
     return Received.NEW
+
+
+def tell_that_an_ai_answers(conn: Connection, arrival: Arrival, conversation: Conversation) -> None:
+    """The truth, whatever persona the line's instructions give the model."""
+    line, text = arrival.line, arrival.text
+    contact = f" To reach a person: {line.contact}." if line.contact else ""
+    body = f"I'm an AI assistant that answers texts for {line.name}, not a person.{contact}"
+    say_back(conn, conversation, text, body, Purpose.CONVERSATIONAL_REPLY)
 
 
 def is_meant(heard: Heard, text: InboundText, opted_out_since: datetime | None) -> bool:
@@ -115,11 +130,27 @@ def is_found_later_than(long: timedelta, text: InboundText) -> bool:
     return text.found_at is not None and text.found_at - text.received_at > long
 
 
-def hear_in(text: InboundText) -> Heard | None:
-    """The keyword in a text. What Advanced Opt-Out says it matched counts, whatever words the account has set there."""
+def hear_in(conn: Connection, conversation: Conversation, text: InboundText, words: Words) -> Heard | None:
+    """The keyword in a text, or an opt-out in free words.
+
+    What Advanced Opt-Out says it matched counts, whatever words the account has set there.
+    """
+    word = " ".join(text.body.split())[:200]
     if text.opt_out_type in {"STOP", "START", "HELP"}:
-        return Heard(kind=Keyword[text.opt_out_type], word=text.body.strip()[:40], matched_by="twilio")
-    return hear(text.body, sender_kind(text.our_address))
+        return Heard(kind=Keyword[text.opt_out_type], word=word, matched_by="twilio")
+    if heard := hear(text.body, sender_kind(text.our_address), words):
+        return heard
+    if free_words.asks_to_stop(text.body) or (
+        free_words.is_thumbs_down(text.body) and asked_whether_to_go_on(conn, conversation)
+    ):
+        return Heard(kind=Keyword.STOP, word=word, matched_by="phrase")
+    return None
+
+
+def asked_whether_to_go_on(conn: Connection, conversation: Conversation) -> bool:
+    """Whether the last thing we said was the question whether they still want our texts."""
+    said = store.last_said(conn, conversation.id)
+    return said is not None and free_words.asks_whether_to_go_on(said)
 
 
 def heed(
@@ -133,19 +164,20 @@ def heed(
     """Do what a keyword asks for; gives what became of it."""
     line, text = arrival.line, arrival.text
     whose = consent.Whose(line=conversation.line, phone=conversation.phone)
-    at, word = text.received_at, heard.word
+    at = text.received_at
+    how = {"word": heard.word, "matched_by": heard.matched_by, "text_id": text_id}
     if heard.kind is Keyword.STOP:
         if text.found_at is not None and has_come_back_since(conn, conversation, at):
-            consent.record(conn, whose, now=at, kind="opt_out", source="keyword", word=word, text_id=text_id)
+            consent.record(conn, whose, now=at, kind="opt_out", source="keyword", **how)
             return "heard as stop, and they wrote START after it"
-        consent.opt_out(conn, whose, now=at, source="keyword", word=word, text_id=text_id)
+        consent.opt_out(conn, whose, now=at, source="keyword", **how)
         cancel_queued(conn, line=whose.line, phone=whose.phone, now=text.noted_at, why="they opted out")
         opted_out.setdefault((whose.line, whose.phone), at)
     elif heard.kind is Keyword.START:
-        consent.reopen(conn, whose, now=at, word=word, text_id=text_id)
+        consent.reopen(conn, whose, now=at, **how)
         opted_out.pop((whose.line, whose.phone), None)
     else:
-        consent.record(conn, whose, now=at, kind="help", source="keyword", word=word, text_id=text_id)
+        consent.record(conn, whose, now=at, kind="help", source="keyword", **how)
     if not is_answered(text, heard):
         answer(conn, line, conversation, text, heard)
     return f"heard as {heard.kind.value}"
@@ -183,6 +215,10 @@ def answer(conn: Connection, line: Line, conversation: Conversation, text: Inbou
             Purpose.HELP_REPLY,
         ),
     }[heard.kind]
+    say_back(conn, conversation, text, body, purpose)
+
+
+def say_back(conn: Connection, conversation: Conversation, text: InboundText, body: str, purpose: Purpose) -> None:
     queue_text(
         conn,
         NewText(

@@ -22,6 +22,7 @@ from replyline.inbound.receive import Arrival, Received, receive
 from replyline.log import get_log
 from replyline.phone_numbers import MESSAGING_SERVICE_SID
 from replyline.plugins.line import Line
+from replyline.rules.keywords import NO_MORE, Words
 from replyline.twilio.form import parse_form
 from replyline.twilio.signature import is_signed
 
@@ -68,13 +69,13 @@ class Webhook:
 
     def __init__(
         self, *, path: str, public_url: str, auth_tokens: tuple[str, ...], line: Line, db: Db, clock: Clock,
-        limit: PerAddress, counts: Counts,
+        limit: PerAddress, counts: Counts, words: Words = NO_MORE,
     ) -> None:  # fmt: skip
         self.path = path
         self._url = public_url.rstrip("/") + path
         self._tokens = auth_tokens
         self._line, self._db, self._clock = line, db, clock
-        self._limit, self._counts = limit, counts
+        self._limit, self._counts, self._words = limit, counts, words
         self._stored = Stored()
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
@@ -129,7 +130,8 @@ class Sms(Webhook):
         if text is None:
             return refusal(400, "The form has no MessageSid, From and To of a message.")
         try:
-            result = await self._db.gather(receive, Arrival(line=self._line, text=text), within=PATIENCE, urgent=True)
+            arrival = Arrival(line=self._line, text=text, words=self._words)
+            result = await self._db.gather(receive, arrival, within=PATIENCE, urgent=True)
         except Exception:
             log.exception("text_not_stored", sid=text.sid)
             self._counts.seen["texts_not_stored"] += 1

@@ -36,6 +36,9 @@ class Line:
 
     # Where texts may go, as ISO country codes. Everything else is refused: pumping fraud comes from afar.
     countries: Sequence[str] = ("US", "CA")
+    # Languages whose STOP, START and HELP count though no carrier's list has them: "de", "pl". They are translations, so have
+    # somebody who speaks the language read keywords.csv first.
+    keyword_languages: Sequence[str] = ()
     help_text: str = ""  # the answer to HELP where Twilio gives none; made from the name when empty
     contact: str = ""  # a phone number or e-mail address people may turn to; part of the answer to HELP
 

@@ -22,21 +22,34 @@ class Whose:
 
 
 def opt_out(
-    conn: Connection, whose: Whose, *, now: datetime, source: str, word: str | None = None, text_id: str | None = None
+    conn: Connection,
+    whose: Whose,
+    *,
+    now: datetime,
+    source: str,
+    word: str | None = None,
+    matched_by: str | None = None,
+    text_id: str | None = None,
 ) -> None:
     """Nobody texts this person for this line any more. Sources: keyword, carrier, person."""
     # The row lock makes a send that is just being judged wait for us, so that nothing is claimed after our commit.
     conn.execute(LOCK_CONTACT, parameters(whose))
     OPT_OUT(conn, [(whose.line, whose.phone, micros(now), source, text_id)])
-    record(conn, whose, now=now, kind="opt_out", source=source, word=word, text_id=text_id)
+    record(conn, whose, now=now, kind="opt_out", source=source, word=word, matched_by=matched_by, text_id=text_id)
 
 
 def reopen(
-    conn: Connection, whose: Whose, *, now: datetime, word: str | None = None, text_id: str | None = None
+    conn: Connection,
+    whose: Whose,
+    *,
+    now: datetime,
+    word: str | None = None,
+    matched_by: str | None = None,
+    text_id: str | None = None,
 ) -> None:
     """The person wrote START: replies may go out again. It is not consent to marketing."""
     conn.execute(REOPEN, parameters(whose))
-    record(conn, whose, now=now, kind="reopened", source="keyword", word=word, text_id=text_id)
+    record(conn, whose, now=now, kind="reopened", source="keyword", word=word, matched_by=matched_by, text_id=text_id)
 
 
 def record(
@@ -47,11 +60,12 @@ def record(
     kind: str,
     source: str,
     word: str | None = None,
+    matched_by: str | None = None,
     text_id: str | None = None,
 ) -> None:
     """Append to the person's history of consent; nothing there is ever changed."""
     event = {"id": new_id("cev"), "line": whose.line, "phone": whose.phone, "kind": kind, "source": source}
-    conn.execute(ADD_EVENT, event | {"word": word, "text_id": text_id, "at": now})
+    conn.execute(ADD_EVENT, event | {"word": word, "matched_by": matched_by, "text_id": text_id, "at": now})
 
 
 def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool:

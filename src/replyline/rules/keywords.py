@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -24,7 +25,7 @@ class Heard:
 
     kind: Keyword
     word: str  # as the person wrote it, for the record of consent
-    matched_by: Literal["twilio", "per_se"]  # whose list the word is on
+    matched_by: Literal["twilio", "per_se", "list", "phrase"]  # whose list the word is on, or that they said it freely
     only_if_opted_out: bool = False  # from anybody else "yes" is an answer, and the turn must get it
 
 
@@ -37,15 +38,57 @@ TWILIO_DEFAULTS = {
 }
 # Revokes consent per se as well, with a space that Twilio's list does not have.
 PER_SE = {"opt out": Keyword.STOP}
+# Ways of writing those that carriers' lists have (keywords.csv has more, by language).
+WRITTEN_AS = dict.fromkeys(("opt me out", "stop all", "unsub", "unsubscribe me", "remove me"), Keyword.STOP)
+# What may stand around a stop word: "STOP PLEASE", "ok stop". Not around words that also answer a business's question.
+COURTESIES = {
+    *(
+        "please",
+        "pls",
+        "plz",
+        "now",
+        "thanks",
+        "thank",
+        "you",
+        "thx",
+        "ty",
+        "ok",
+        "okay",
+        "no",
+        "it",
+        "sir",
+        "hi",
+        "hey",
+    ),
+    *(
+        "svp",
+        "merci",
+        "bitte",
+        "danke",
+        "por",
+        "favor",
+        "gracias",
+        "grazie",
+        "aub",
+        "alsjeblieft",
+        "prosze",
+        "obrigado",
+    ),
+}
+COLLIDING = {"cancel", "end", "quit", "revoke", "yes", "remove", "cancelar", "annulla", "iptal", "batal"}
+Words = Mapping[str, Keyword]  # more words than Twilio's, as they are compared
+NO_MORE: Words = {}
 
 # https://support.twilio.com/hc/en-us/articles/360058144374: the toll-free network takes only these back in.
 REOPEN_TOLL_FREE = {"start", "unstop"}
 
+STROKED = {"ł": "l", "ø": "o", "đ": "d", "ı": "i"}  # what Unicode does not take apart into a letter and an accent
 VARIATION_SELECTORS = "\ufe0e\ufe0f"  # whether the character before is shown as text or as an emoji
+LONGEST_KEYWORD = 40  # characters, with the courtesies around it
 SIGNATURE = re.compile(r"\n[ \t]*(?:--|sent from my\b|get outlook for\b)", re.IGNORECASE)
 
 
-def hear(body: str, sender: SenderKind | None = None) -> Heard | None:
+def hear(body: str, sender: SenderKind | None = None, words: Words = NO_MORE) -> Heard | None:
     """The keyword a text consists of, in any case, with punctuation, quotes, emoji or a signature around it.
 
     `sender` is what the person wrote to: on a toll-free number YES does not undo a STOP, at Twilio or here.
@@ -53,15 +96,53 @@ def hear(body: str, sender: SenderKind | None = None) -> Heard | None:
     if len(body) > LONGEST_BODY:
         return None  # no SMS, and thousands of accents take seconds to compare
     said = normalised(body)
-    kind = TWILIO_DEFAULTS.get(said) or PER_SE.get(said)
-    if kind is None or (said == "yes" and sender is SenderKind.TOLL_FREE):
+    found = look_up(said, words)
+    if found is None and len(said) <= LONGEST_KEYWORD and (plain := look_up(plainest(said), words)):
+        found = plain[0], "list"  # Twilio's own list takes its words alone
+    if found is None or (said == "yes" and sender is SenderKind.TOLL_FREE):
         return None
+    kind, matched_by = found
     return Heard(
         kind=kind,
         word=" ".join(body.split())[:40],
-        matched_by="twilio" if said in TWILIO_DEFAULTS else "per_se",
+        matched_by=matched_by,
         only_if_opted_out=kind is Keyword.START,
     )
+
+
+def look_up(said: str, words: Words) -> tuple[Keyword, Literal["twilio", "per_se", "list"]] | None:
+    if kind := TWILIO_DEFAULTS.get(said):
+        return kind, "twilio"
+    if kind := PER_SE.get(said):
+        return kind, "per_se"
+    if kind := WRITTEN_AS.get(said) or words.get(said):
+        return kind, "list"
+    return None
+
+
+def plainest(said: str) -> str:
+    """A keyword without courtesies around it, said once and not letter by letter; nothing when it is no such thing."""
+    spoken = said.split()
+    if len(spoken) > 2 and all(len(each) == 1 for each in spoken):
+        return "".join(spoken)
+    while spoken and spoken[0] in COURTESIES:
+        spoken.pop(0)
+    while spoken and spoken[-1] in COURTESIES:
+        spoken.pop()
+    plain = spoken[0] if len(set(spoken)) == 1 else " ".join(spoken)
+    return "" if plain in COLLIDING else plain
+
+
+def words_of(rows: Iterable[Mapping[str, str]], languages: Collection[str]) -> Words:
+    """The keywords of keywords.csv: those that somebody's list has, and all of those languages.
+
+    Where no list was found, a word is a translation that needs a native reader before it blocks anyone (compliance.md §10).
+    """
+    return {
+        normalised(row["keyword"]): Keyword(row["kind"])
+        for row in rows
+        if not row["source"].startswith("unsourced") or row["language"].partition("-")[0] in languages
+    }
 
 
 def normalised(body: str) -> str:
@@ -82,6 +163,8 @@ def as_compared(character: str) -> str:
     kind = unicodedata.category(character)
     if kind == "Cf" or unicodedata.combining(character):
         return ""
+    if character in STROKED:
+        return STROKED[character]
     return character if kind[0] in "LMN" and character not in VARIATION_SELECTORS else " "
 
 

@@ -318,3 +318,9 @@ async def test_a_text_that_is_sent_again_is_introduced_once(make_post):
     await post.work()
     await post.work(seconds=60)
     assert post.screen()[0].count("AI assistant") == 1
+
+
+def test_a_notice_that_asks_people_to_reply_cancel_is_refused_with_what_to_ask_for(post):
+    with pytest.raises(UnsendableText, match=r"CANCEL.*CHANGE"):
+        post.say("Tomorrow at 6. Reply C to confirm or CANCEL.")
+    assert post.rows(texts) == []

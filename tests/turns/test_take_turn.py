@@ -353,6 +353,13 @@ async def test_a_context_function_that_breaks_still_ends_in_one_answer(road):
     assert gym.replies() == [gym.line.fallback_text]
 
 
+async def test_a_reply_that_asks_people_to_reply_cancel_is_written_anew(road):
+    gym = road(says("See you at 6. Reply CANCEL to cancel."), says("See you at 6. Reply CHANGE to move it."))
+    await gym.text("Am I booked?")
+    await gym.work()
+    assert gym.replies() == ["See you at 6. Reply CHANGE to move it."]
+
+
 async def test_a_reply_that_is_too_long_is_asked_for_again_once_and_then_cut_at_a_sentence(road):
     long = "We have yoga. " * 40
     gym = road(says(long), says(long), max_segments=1)

@@ -17,6 +17,7 @@ from replyline.db.sets import SetStatement
 from replyline.db.tables import texts
 from replyline.errors import ReplylineError
 from replyline.outbound.pace import lane_of
+from replyline.rules import reply_words
 from replyline.rules.facts import Purpose
 from replyline.work import Arm, arm_many
 
@@ -39,6 +40,10 @@ VALID_FOR = {
     Purpose.HELP_REPLY: timedelta(minutes=5),
     Purpose.CONVERSATIONAL_REPLY: timedelta(hours=4),
 }
+
+
+# By people and templates, who can write it anew; a model has been told already, and a reply is owed.
+WRITTEN_AHEAD = {Purpose.TRANSACTIONAL, Purpose.MARKETING}
 
 
 class UnsendableText(ReplylineError):
@@ -95,6 +100,8 @@ def check(text: NewText) -> None:
         raise UnsendableText("A text needs a body or a picture.")
     if len(text.body) > LONGEST_BODY:
         raise UnsendableText(f"A text may have {LONGEST_BODY} characters; this one has {len(text.body)}.")
+    if text.purpose in WRITTEN_AHEAD and (why := reply_words.complaint(text.body)):
+        raise UnsendableText(why)
     if count > MOST_PICTURES:
         raise UnsendableText(f"A text may carry {MOST_PICTURES} pictures; this one has {count}.")
 

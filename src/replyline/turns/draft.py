@@ -1,6 +1,7 @@
 """From what the model said to what a phone can show."""
 
 from replyline.plugins.line import Line
+from replyline.rules import reply_words
 from replyline.turns.clean import EmojiPolicy, clean
 from replyline.turns.fit import cut, problem
 from replyline.turns.states import Draft
@@ -13,7 +14,8 @@ def complaint_about(draft: Draft, line: Line, *, sent_back: int) -> str | None:
         return None
     if draft.finish == "length":
         return "Your reply was cut off. Use fewer words."
-    return problem(plain(draft, line), line.max_segments)
+    said = plain(draft, line)
+    return reply_words.complaint(said) or problem(said, line.max_segments)
 
 
 def body_of(draft: Draft, line: Line) -> str:

@@ -68,7 +68,9 @@ class Connection(asyncio.Protocol):
             self._run.answered(time.perf_counter() - self._due)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if len(self._run.took) < self._run.how_many:
+        if self in self._run.free:  # the server closes one that brings no request within ten seconds
+            self._run.free.remove(self)
+        elif len(self._run.took) < self._run.how_many:
             self._run.fail(f"The server closed a connection: {error}")
 
     def close(self) -> None:

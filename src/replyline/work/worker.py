@@ -26,12 +26,14 @@ from replyline.work.queue import (
     take_back,
     topic_of,
 )
+from replyline.work.room import Pulse, Room
 
 log = get_log(__name__)
 
 Do = Callable[[Claimed], Awaitable[None]]
 
 POLL = timedelta(seconds=5)  # only the safety net: commits wake us
+BREATH = 0.02  # seconds for the event loop to catch up
 PAUSE = 0.01  # between two claims, so a flood of texts is not a flood of queries
 MOST_IN_ONE = 200  # rows claimed or renewed in one transaction, so that a webhook does not wait for thousands
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -52,7 +54,11 @@ class Worker:
 
     def __init__(self, db: Db, clock: Clock, pools: Sequence[Pool], *, lease: timedelta = LEASE) -> None:
         self._db, self._clock, self._lease = db, clock, lease
-        self._pools = [RunningPool(db, clock, pool, owner=own_name(), lease=lease) for pool in pools]
+        self._pulse = Pulse()
+        self._pools = [
+            RunningPool(db, clock, pool, owner=own_name(), lease=lease, room=Room(pool.at_once, self._pulse))
+            for pool in pools
+        ]
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -62,13 +68,17 @@ class Worker:
         self._ended.clear()
         try:
             await self._take_back()
-            async with asyncio.TaskGroup() as group:
-                renewing = group.create_task(self._renew())
-                working = [group.create_task(pool.run(self._stopping)) for pool in self._pools]
-                await asyncio.wait(working)
-                renewing.cancel()
+            with self._pulse.beating():
+                await self._work()
         finally:
             self._ended.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew())
+            working = [group.create_task(pool.run(self._stopping)) for pool in self._pools]
+            await asyncio.wait(working)
+            renewing.cancel()
 
     async def stop(self, grace: float = 15.0) -> None:
         """Take nothing more, give what runs `grace` seconds to end, and hand the rest back to others."""
@@ -131,8 +141,9 @@ class Worker:
 class RunningPool:
     """One pool at work: a loop that claims, and a task for each thing claimed."""
 
-    def __init__(self, db: Db, clock: Clock, pool: Pool, *, owner: str, lease: timedelta) -> None:
+    def __init__(self, db: Db, clock: Clock, pool: Pool, *, owner: str, lease: timedelta, room: Room) -> None:
         self._db, self._clock, self._pool, self._owner, self._lease = db, clock, pool, owner, lease
+        self._room, self._is_full = room, False
         self._kinds = list(pool.kinds)
         self._gates = gates_among(pool.kinds)
         self._passes_gates = True
@@ -191,9 +202,10 @@ class RunningPool:
 
     async def _claim_and_start(self, stopping: asyncio.Event) -> float:
         """Fill the free places. Gives the seconds until there may be more to do."""
-        free = self._pool.at_once - len(self._running)
-        if free <= 0:
-            return POLL.total_seconds()  # the next that ends wakes us
+        free = self._room.free(len(self._running), asyncio.get_running_loop().time())
+        self._is_full = free <= 0
+        if self._is_full:
+            return BREATH  # or until the next that ends wakes us
         try:
             taken = await self._db.run(self._claim, min(free, MOST_IN_ONE))
             jobs = taken.jobs
@@ -228,9 +240,9 @@ class RunningPool:
         task.add_done_callback(lambda _: self._leave(job))
 
     def _leave(self, job: Claimed) -> None:
-        was_full = len(self._running) == self._pool.at_once
         del self._running[job]
-        if was_full:
+        self._room.ended()
+        if self._is_full:
             self.wake()
 
     async def _let_end(self) -> None:

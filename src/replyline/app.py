@@ -135,6 +135,7 @@ class App:
                 public_url=self.settings.public_url,
                 auth_tokens=self.settings.auth_tokens,
                 words=words_in(self.settings, self.line),
+                secret=secret_of(self.settings),
                 line=self.line,
                 db=self.db,
                 clock=self.clock,
@@ -250,6 +251,7 @@ def pools(
         number=settings.twilio_phone_number,
         service=settings.twilio_messaging_service_sid,
         words=words_in(settings, line),
+        secret=secret_of(settings),
     )
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),

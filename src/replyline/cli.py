@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from replyline.commands.consent import consent as consent_commands
+from replyline.commands.contact import contact as contact_commands
 from replyline.errors import ReplylineError
 from replyline.log import set_up_logs
 
@@ -154,12 +156,27 @@ def doctor(line: str | None, as_json: bool) -> None:
     "--picture", "pictures", multiple=True, metavar="FILE|URL", help="A picture to send along; up to ten, 5 MB in all."
 )
 @click.option("--marketing", is_flag=True, help="It advertises something; stricter rules apply.")
-def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketing: bool) -> None:
-    """Text somebody from a line. It is queued, and leaves through the same gate as every other text."""
+@click.option("--program", default="", help="One of the line's programs, when people sign up for that alone.")
+@click.option("--consent", "how", metavar="HOW", help="How they agreed to get such notices; kept in the ledger.")
+@click.option("--by", default=lambda: os.environ.get("USER", "operator"), help="Who says so.")
+def text(
+    to: str,
+    body: str,
+    line_name: str,
+    pictures: tuple[str, ...],
+    marketing: bool,
+    program: str,
+    how: str | None,
+    by: str,
+) -> None:
+    """Text somebody from a line. It is queued, and leaves through the same gate as every other text.
+
+    Nobody is texted unasked without their consent: it is in the ledger already, or you say how they gave it.
+    """
     from replyline.db import open_db
     from replyline.db.clock import now_of
     from replyline.outbound.choose_sender import senders_of
-    from replyline.outbound.say import say_first
+    from replyline.people.first_word import say_with_consent
     from replyline.phone_numbers import parse_e164
     from replyline.plugins.load import load_line
     from replyline.rules.facts import Purpose
@@ -171,16 +188,20 @@ def text(to: str, body: str, line_name: str, pictures: tuple[str, ...], marketin
     urls = [each for each in pictures if each.startswith(("https://", "http://"))]
     own = asyncio_run(keep_pictures(settings, [Path(each) for each in pictures if each not in urls]))
     db = open_db(settings.database_url)
+    phone = parse_e164(to, line.countries[0] if line.countries else None)
+    purpose = Purpose.MARKETING if marketing else Purpose.TRANSACTIONAL
     try:
         text_id = db.run_blocking(
-            say_first,
+            say_with_consent,
+            None if how is None else {"by": by, "how": how},
             senders=senders,
             line=line.key,
-            phone=parse_e164(to, line.countries[0] if line.countries else None),
+            phone=phone,
             body=body,
             media_urls=urls,
             pictures=own,
-            purpose=Purpose.MARKETING if marketing else Purpose.TRANSACTIONAL,
+            purpose=purpose,
+            program=program,
             now=now_of(db),
         )
     finally:
@@ -240,6 +261,10 @@ def new(name: str) -> None:
 
     folder = make_line_folder(name, Path.cwd())
     click.echo(f"Made {folder}. Next:\n  cd {folder.name}\n  replyline dev line:line")
+
+
+main.add_command(consent_commands)
+main.add_command(contact_commands)
 
 
 def serve_desk(where: str, host: str, port: int | None, **given: Any) -> None:

@@ -35,5 +35,7 @@ def a_text(body: str, *, phone: str = ANA, at: datetime = MONDAY, **given: Any) 
     )
 
 
-def an_arrival(body: str, *, line: Line | None = None, words: Words = NO_MORE, **given: Any) -> Arrival:
-    return Arrival(line=line or a_line(), text=a_text(body, **given), words=words)
+def an_arrival(
+    body: str, *, line: Line | None = None, words: Words = NO_MORE, secret: bytes = b"", **given: Any
+) -> Arrival:
+    return Arrival(line=line or a_line(), text=a_text(body, **given), words=words, secret=secret)

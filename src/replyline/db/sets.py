@@ -31,6 +31,7 @@ class SetStatement:
     def __init__(self, sql: str, columns: Sequence[Column[Any]], *, on_sqlite: str | None = None) -> None:
         self._on_sqlite = on_sqlite or sql
         self._names = [column.name for column in columns]
+        self.columns = tuple(columns)
         self._json = [n for n, column in enumerate(columns) if isinstance(column.type, JSON)]
         self._postgres = sql.format(rows=rows_from_json(columns), value="%s")
 

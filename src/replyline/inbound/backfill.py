@@ -60,8 +60,9 @@ class Backfill:
     def __init__(
         self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, number: str | None, service: str | None,
         words: Words = NO_MORE,
+        secret: bytes = b"",
     ) -> None:  # fmt: skip
-        self._words = words
+        self._words, self._secret = words, secret
         self._db, self._clock, self._line, self._twilio = db, clock, line, twilio
         self._number, self._service = number, service
         self._addresses: list[str] = []
@@ -111,7 +112,7 @@ class Backfill:
         missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
         lost = [(at, each) for at, each in dated if each.sid in missing]
         texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
-        arrivals = [Arrival(line=self._line, text=text, words=self._words) for text in texts]
+        arrivals = [Arrival(line=self._line, text=text, words=self._words, secret=self._secret) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,7 @@ from replyline.plugins.line import Line
 from replyline.rules import are_you_human, consent, free_words
 from replyline.rules.facts import Purpose
 from replyline.rules.keywords import NO_MORE, Heard, Keyword, Words, hear, twilio_answers
+from replyline.rules.person import person_of
 from replyline.turns.schedule import turn_for
 from replyline.work import Arm, arm_many
 
@@ -53,6 +55,7 @@ class Arrival:
 
     line: Line
     text: InboundText
+    secret: bytes = b""  # keys the hashes of people whose number was erased
     words: Words = field(default_factory=lambda: NO_MORE)  # keywords of carriers' lists and of the line's languages
 
 
@@ -87,6 +90,8 @@ def take_in(
     text = arrival.text
     person = (conversation.line, conversation.phone)
     heard = hear_in(conn, conversation, text, arrival.words)
+    if heard is not None and heard.kind is Keyword.START and person not in opted_out:
+        remember_suppressed(conn, arrival, conversation, opted_out)
     if heard is not None and is_meant(heard, text, opted_out.get(person)):
         why = heed(conn, arrival, conversation, text_id, heard, opted_out)
         store.mark_handled(conn, [text_id], text.noted_at, why=why)
@@ -109,6 +114,13 @@ def take_in(
     if are_you_human.asks(text.body):
         store.introduce_again(conn, conversation.contact_id)  # the answer to the rest will say it
     return Received.NEW
+
+
+def remember_suppressed(conn: Connection, arrival: Arrival, conversation: Conversation, opted_out: OptedOut) -> None:
+    """Somebody who opted out and had their number erased is known by its hash alone; START is theirs to say too."""
+    since = consent.suppressed_since(conn, conversation.line, person_of(conversation.phone, arrival.secret))
+    if since is not None:
+        opted_out[conversation.line, conversation.phone] = since
 
 
 def tell_that_an_ai_answers(conn: Connection, arrival: Arrival, conversation: Conversation) -> None:
@@ -165,7 +177,7 @@ def heed(
     line, text = arrival.line, arrival.text
     whose = consent.Whose(line=conversation.line, phone=conversation.phone)
     at = text.received_at
-    how = {"word": heard.word, "matched_by": heard.matched_by, "text_id": text_id}
+    how: Any = {"word": heard.word, "matched_by": heard.matched_by, "text_id": text_id}
     if heard.kind is Keyword.STOP:
         if text.found_at is not None and has_come_back_since(conn, conversation, at):
             consent.record(conn, whose, now=at, kind="opt_out", source="keyword", **how)
@@ -174,7 +186,7 @@ def heed(
         cancel_queued(conn, line=whose.line, phone=whose.phone, now=text.noted_at, why="they opted out")
         opted_out.setdefault((whose.line, whose.phone), at)
     elif heard.kind is Keyword.START:
-        consent.reopen(conn, whose, now=at, **how)
+        consent.reopen(conn, whose, now=at, person=person_of(whose.phone, arrival.secret), **how)
         opted_out.pop((whose.line, whose.phone), None)
     else:
         consent.record(conn, whose, now=at, kind="help", source="keyword", **how)

@@ -69,13 +69,13 @@ class Webhook:
 
     def __init__(
         self, *, path: str, public_url: str, auth_tokens: tuple[str, ...], line: Line, db: Db, clock: Clock,
-        limit: PerAddress, counts: Counts, words: Words = NO_MORE,
+        limit: PerAddress, counts: Counts, words: Words = NO_MORE, secret: bytes = b"",
     ) -> None:  # fmt: skip
         self.path = path
         self._url = public_url.rstrip("/") + path
         self._tokens = auth_tokens
         self._line, self._db, self._clock = line, db, clock
-        self._limit, self._counts, self._words = limit, counts, words
+        self._limit, self._counts, self._words, self._secret = limit, counts, words, secret
         self._stored = Stored()
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
@@ -130,7 +130,7 @@ class Sms(Webhook):
         if text is None:
             return refusal(400, "The form has no MessageSid, From and To of a message.")
         try:
-            arrival = Arrival(line=self._line, text=text, words=self._words)
+            arrival = Arrival(line=self._line, text=text, words=self._words, secret=self._secret)
             result = await self._db.gather(receive, arrival, within=PATIENCE, urgent=True)
         except Exception:
             log.exception("text_not_stored", sid=text.sid)

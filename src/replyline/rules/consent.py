@@ -1,16 +1,25 @@
-"""Hearing an opt-out, and remembering it. Only the person's own opt-in undoes it."""
+"""What people agreed to and took back, towards one line. Only the person's own opt-in undoes an opt-out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.sql import Executable
 
-from replyline.db import new_id
 from replyline.db.columns import UtcTime, micros
 from replyline.db.sets import SetStatement
-from replyline.db.tables import consent_events, contacts, opt_outs
+from replyline.db.tables import consent_events, consents, contacts, opt_outs, suppressions
+from replyline.errors import ReplylineError
+from replyline.plugins.programs import Tier
+from replyline.rules import ledger
+from replyline.rules.facts import Purpose, Scope
 
 HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
+
+
+class OptedOut(ReplylineError):
+    """Somebody else than the person would undo their opt-out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,21 +30,48 @@ class Whose:
     phone: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptIn:
+    """What somebody agrees to, and how that is known."""
+
+    purpose: Purpose
+    tier: Tier
+    source: str  # web_form, person, import, keyword
+    program: str = ""
+    is_confirmed: bool = False  # they answered our own question too
+    expires_at: datetime | None = None
+    proof: Mapping[str, str] = field(default_factory=dict)  # what was shown, where, by whom
+
+
 def opt_out(
     conn: Connection,
     whose: Whose,
     *,
     now: datetime,
     source: str,
+    scope: Scope = Scope.ALL,
     word: str | None = None,
     matched_by: str | None = None,
     text_id: str | None = None,
+    proof: Mapping[str, str] | None = None,
 ) -> None:
-    """Nobody texts this person for this line any more. Sources: keyword, carrier, person."""
+    """Nobody texts this person for this line any more. Sources: keyword, carrier, person, import."""
     # The row lock makes a send that is just being judged wait for us, so that nothing is claimed after our commit.
     conn.execute(LOCK_CONTACT, parameters(whose))
-    OPT_OUT(conn, [(whose.line, whose.phone, micros(now), source, text_id)])
-    record(conn, whose, now=now, kind="opt_out", source=source, word=word, matched_by=matched_by, text_id=text_id)
+    OPT_OUT(conn, [(whose.line, whose.phone, scope.value, micros(now), source, text_id)])
+    conn.execute(TAKE_BACK[scope], parameters(whose))
+    record(
+        conn,
+        whose,
+        now=now,
+        kind="opt_out",
+        source=source,
+        scope=scope.value,
+        word=word,
+        matched_by=matched_by,
+        text_id=text_id,
+        proof=proof,
+    )
 
 
 def reopen(
@@ -43,13 +79,62 @@ def reopen(
     whose: Whose,
     *,
     now: datetime,
+    person: str | None = None,  # the keyed hash of a number that was erased once
     word: str | None = None,
     matched_by: str | None = None,
     text_id: str | None = None,
 ) -> None:
     """The person wrote START: replies may go out again. It is not consent to marketing."""
     conn.execute(REOPEN, parameters(whose))
+    if person is not None:
+        conn.execute(LIFT, {"of_line": whose.line, "of_person": person})
     record(conn, whose, now=now, kind="reopened", source="keyword", word=word, matched_by=matched_by, text_id=text_id)
+
+
+def opt_in(conn: Connection, whose: Whose, given: OptIn, *, now: datetime, since: datetime | None = None) -> str:
+    """Somebody agrees to be texted unasked; gives the event's id. Raises `OptedOut`: only their own START undoes that."""
+    conn.execute(LOCK_CONTACT, parameters(whose))
+    held = conn.execute(OPTED_OUT, parameters(whose)).first()
+    if held is not None and held.scope in {Scope.ALL.value, given.purpose.value}:
+        raise OptedOut(
+            f"They opted out of this line's texts on {held.since:%Y-%m-%d}; only their own START undoes that."
+        )
+    event_id = record(
+        conn,
+        whose,
+        now=since or now,
+        kind="opt_in_confirmed" if given.is_confirmed else "opt_in",
+        source=given.source,
+        scope=given.purpose.value,
+        tier=given.tier.value,
+        program=given.program or None,
+        proof=given.proof,
+        recorded_at=now,
+    )
+    keys = parameters(whose) | {"for_purpose": given.purpose.value, "of_program": given.program}
+    conn.execute(FORGET, keys)
+    conn.execute(
+        AGREE,
+        {
+            "line": whose.line,
+            "phone": whose.phone,
+            "purpose": given.purpose.value,
+            "program": given.program,
+            "tier": given.tier.value,
+            "is_confirmed": given.is_confirmed,
+            "since": since or now,
+            "expires_at": given.expires_at,
+            "event_id": event_id,
+        },
+    )
+    return event_id
+
+
+def reassigned(conn: Connection, whose: Whose, *, now: datetime, source: str) -> None:
+    """The number belongs to somebody else now: what its last owner agreed to does not count for them."""
+    conn.execute(LOCK_CONTACT, parameters(whose))
+    conn.execute(TAKE_BACK[Scope.ALL], parameters(whose))
+    record(conn, whose, now=now, kind="reassigned", source=source)
 
 
 def record(
@@ -59,13 +144,31 @@ def record(
     now: datetime,
     kind: str,
     source: str,
+    scope: str | None = None,
+    tier: str | None = None,
+    program: str | None = None,
     word: str | None = None,
     matched_by: str | None = None,
     text_id: str | None = None,
-) -> None:
-    """Append to the person's history of consent; nothing there is ever changed."""
-    event = {"id": new_id("cev"), "line": whose.line, "phone": whose.phone, "kind": kind, "source": source}
-    conn.execute(ADD_EVENT, event | {"word": word, "matched_by": matched_by, "text_id": text_id, "at": now})
+    proof: Mapping[str, str] | None = None,
+    recorded_at: datetime | None = None,
+) -> str:
+    """Append to the line's ledger; nothing there is ever changed. Gives the event's id."""
+    event = ledger.Event(
+        line=whose.line,
+        phone=whose.phone,
+        kind=kind,
+        source=source,
+        at=now,
+        scope=scope,
+        tier=tier,
+        program=program,
+        matched_by=matched_by,
+        word=word,
+        text_id=text_id,
+        proof=proof or {},
+    )
+    return ledger.append(conn, event, recorded_at or now)
 
 
 def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool:
@@ -74,7 +177,14 @@ def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool
 
 
 def has_opted_out(conn: Connection, whose: Whose) -> bool:
-    return conn.execute(OPTED_OUT, parameters(whose)).first() is not None
+    """Whether they want no text at all."""
+    held = conn.execute(OPTED_OUT, parameters(whose)).first()
+    return held is not None and held.scope == Scope.ALL.value
+
+
+def suppressed_since(conn: Connection, line: str, person: str) -> datetime | None:
+    """Since when somebody is suppressed whose number was erased."""
+    return conn.execute(SUPPRESSED_SINCE, {"of_line": line, "of_person": person}).scalar()
 
 
 def parameters(whose: Whose) -> dict[str, str]:
@@ -86,15 +196,36 @@ LOCK_CONTACT = (
     .where(contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone"))
     .values(phone=contacts.c.phone)
 )
+# Who has opted out of advertising, and then of notices, has opted out of all.
 OPT_OUT = SetStatement(
-    "INSERT INTO opt_outs (line, phone, since, source, text_id) {rows} ON CONFLICT DO NOTHING",
-    [opt_outs.c.line, opt_outs.c.phone, opt_outs.c.since, opt_outs.c.source, opt_outs.c.text_id],
+    "INSERT INTO opt_outs (line, phone, scope, since, source, text_id) {rows} ON CONFLICT (line, phone) DO UPDATE SET "
+    "scope = CASE WHEN opt_outs.scope = excluded.scope THEN opt_outs.scope ELSE 'all' END",
+    [
+        opt_outs.c.line,
+        opt_outs.c.phone,
+        opt_outs.c.scope,
+        opt_outs.c.since,
+        opt_outs.c.source,
+        opt_outs.c.text_id,
+    ],
 )
+_theirs = (consents.c.line == bindparam("of_line"), consents.c.phone == bindparam("of_phone"))
+TAKE_BACK: dict[Scope, Executable] = {
+    Scope.ALL: delete(consents).where(*_theirs),
+    Scope.MARKETING: delete(consents).where(*_theirs, consents.c.purpose == Purpose.MARKETING.value),
+    Scope.TRANSACTIONAL: delete(consents).where(*_theirs, consents.c.purpose == Purpose.TRANSACTIONAL.value),
+}
+FORGET = delete(consents).where(
+    *_theirs, consents.c.purpose == bindparam("for_purpose"), consents.c.program == bindparam("of_program")
+)
+AGREE = insert(consents)
 REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
-OPTED_OUT = select(opt_outs.c.since).where(
+_suppressed = (suppressions.c.line == bindparam("of_line"), suppressions.c.person == bindparam("of_person"))
+LIFT = delete(suppressions).where(*_suppressed)
+SUPPRESSED_SINCE = select(suppressions.c.since).where(*_suppressed)
+OPTED_OUT = select(opt_outs.c.scope, opt_outs.c.since).where(
     opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")
 )
-ADD_EVENT = insert(consent_events)
 REOPENED_SINCE = (
     select(consent_events.c.id)
     .where(

@@ -1,0 +1,1 @@
+"""The commands that have words of their own: consent, contact, gate, why."""

@@ -1,0 +1,55 @@
+"""What a command works on: a line, its settings and its database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from replyline.log import set_up_logs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A line whose database is open."""
+
+    line: Any
+    settings: Any
+    db: Any
+
+    @property
+    def now(self) -> datetime:
+        from replyline.db.clock import now_of
+
+        now: datetime = now_of(self.db)
+        return now
+
+    @property
+    def secret(self) -> bytes:
+        from replyline.app import secret_of
+
+        return secret_of(self.settings)
+
+    def phone(self, written: str) -> str:
+        """A number as somebody wrote it, in E.164."""
+        from replyline.phone_numbers import parse_e164
+
+        return parse_e164(written, self.line.countries[0] if self.line.countries else None)
+
+
+@contextmanager
+def opened(line_name: str) -> Iterator[Opened]:
+    from replyline.db import open_db
+    from replyline.db.migrate import check
+    from replyline.desk import migrations_of
+    from replyline.plugins.load import load_line
+    from replyline.settings import read_settings
+
+    settings, line = read_settings(), load_line(line_name)
+    set_up_logs(level=settings.log_level)
+    check(settings.database_url, extra=migrations_of(line))
+    db = open_db(settings.database_url)
+    try:
+        yield Opened(line=line, settings=settings, db=db)
+    finally:
+        db.close_blocking()

@@ -1,0 +1,148 @@
+"""Forgetting a person: content goes, the proof of consent and the opt-out stay as a keyed hash (compliance.md §9)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from replyline.db import new_id
+from replyline.db.tables import (
+    audit_events,
+    consent_events,
+    consents,
+    contacts,
+    conversations,
+    delivery_reports,
+    media,
+    opt_outs,
+    steps,
+    suppressions,
+    texts,
+    turns,
+)
+from replyline.errors import ReplylineError
+from replyline.outbound.queue import cancel_queued
+from replyline.rules import consent
+from replyline.rules.consent import Whose
+from replyline.rules.person import person_of
+from replyline.turns.states import TurnState
+
+
+class CannotErase(ReplylineError):
+    """A person's data cannot be erased just now, and why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erased:
+    """What went. The files have to be deleted by the caller, after the commit."""
+
+    texts: int
+    files: Sequence[str]  # keys in the media store
+    sids: Sequence[str]  # Twilio's ids: it has these messages still
+    is_suppressed: bool  # they had opted out, and still have
+
+
+def erase(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: datetime) -> Erased:
+    """Forget a person, in one transaction. Raises `CannotErase` while a turn of theirs runs."""
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql("PRAGMA secure_delete = ON")  # else what was there stays readable in the file
+    theirs = {"of_line": whose.line, "of_phone": whose.phone}
+    contact = conn.execute(CONTACT, theirs).first()
+    if contact is None and conn.execute(EVENTS, theirs).first() is None:
+        raise CannotErase("Nothing is known of that number on this line.")
+    ids = conn.execute(CONVERSATIONS, theirs).scalars().all()
+    if conn.execute(RUNNING, {"ids": ids}).first() is not None:
+        raise CannotErase("They are being answered at this moment; try again in a minute.")
+    cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="their data was erased")
+    found = conn.execute(TEXTS, {"ids": ids}).all()
+    files = conn.execute(FILES, {"ids": [row.id for row in found]}).scalars().all()
+    person = person_of(whose.phone, secret)
+    held = conn.execute(OPT_OUT, theirs).first()
+    # The proof comes first: whatever follows, that they were forgotten and by whom is in the ledger.
+    consent.record(conn, whose, now=now, kind="erased", source="person", proof={"by": by})
+    if held is not None:
+        keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
+        conn.execute(SUPPRESS[conn.dialect.name], keep)
+    forget(conn, theirs, ids, [row.id for row in found], person, f"erased-{new_id('con')}")
+    sids = [row.sid for row in found if row.sid]
+    details = {"texts": len(found), "files": len(files)}
+    conn.execute(AUDIT, {"id": new_id("aud"), "line": whose.line, "at": now, "actor": by, "kind": "erase",
+                         "person": person, "details": details})  # fmt: skip
+    return Erased(texts=len(found), files=files, sids=sids, is_suppressed=held is not None)
+
+
+def forget(
+    conn: Connection, theirs: dict[str, str], ids: Sequence[str], text_ids: Sequence[str], person: str, nobody: str
+) -> None:
+    reports = {"ids": text_ids, "sids": conn.execute(SIDS, {"ids": text_ids}).scalars().all()}
+    conn.execute(REPORTS, reports)
+    conn.execute(PICTURES, {"ids": text_ids})
+    conn.execute(STEPS, {"ids": ids})
+    conn.execute(TURNS, {"ids": ids})
+    conn.execute(BODIES, {"ids": ids, "nobody": nobody})
+    conn.execute(TALKS, {"ids": ids, "nobody": nobody})
+    conn.execute(WHO, theirs | {"nobody": nobody})
+    conn.execute(LEDGER, theirs | {"hashed": person})
+    conn.execute(AGREED, theirs)
+    conn.execute(OPT_OUTS, theirs)
+
+
+CONTACT = select(contacts.c.id).where(
+    contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone")
+)
+_events = (consent_events.c.line == bindparam("of_line"), consent_events.c.phone == bindparam("of_phone"))
+EVENTS = select(consent_events.c.id).where(*_events).limit(1)
+CONVERSATIONS = select(conversations.c.id).where(
+    conversations.c.line == bindparam("of_line"), conversations.c.phone == bindparam("of_phone")
+)
+_of_these: BindParameter[Any] = bindparam("ids", expanding=True)
+RUNNING = (
+    select(turns.c.id)
+    .where(turns.c.conversation_id.in_(_of_these), turns.c.state.in_([TurnState.RUNNING, TurnState.WAITING]))
+    .limit(1)
+)
+TEXTS = select(texts.c.id, texts.c.sid).where(texts.c.conversation_id.in_(_of_these))
+SIDS = select(texts.c.sid).where(texts.c.id.in_(_of_these), texts.c.sid.is_not(None))
+FILES = select(media.c.path).where(media.c.text_id.in_(_of_these), media.c.path.is_not(None))
+OPT_OUT = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
+REPORTS = (
+    update(delivery_reports)
+    .where(
+        or_(delivery_reports.c.text_id.in_(_of_these), delivery_reports.c.sid.in_(bindparam("sids", expanding=True)))
+    )
+    .values(fields={})
+)
+PICTURES = update(media).where(media.c.text_id.in_(_of_these)).values(url="", path=None, state="lost", why="erased")
+STEPS = (
+    update(steps)
+    .where(steps.c.turn_id.in_(select(turns.c.id).where(turns.c.conversation_id.in_(_of_these))))
+    .values(input=None, output=None, error=None)
+)
+TURNS = update(turns).where(turns.c.conversation_id.in_(_of_these)).values(record=None, why=None)
+BODIES = (
+    update(texts)
+    .where(texts.c.conversation_id.in_(_of_these))
+    .values(body="", media=None, fields=None, why=None, phone=bindparam("nobody"))
+)
+TALKS = update(conversations).where(conversations.c.id.in_(_of_these)).values(phone=bindparam("nobody"))
+WHO = (
+    update(contacts)
+    .where(contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone"))
+    .values(phone=bindparam("nobody"), name=None, notes=None, zone=None, state=None, postal_code=None)
+)
+LEDGER = (
+    update(consent_events)
+    .where(*_events)
+    .values(phone=None, person=bindparam("hashed"), word=None, proof=None, salt=None)
+)
+AGREED = delete(consents).where(consents.c.line == bindparam("of_line"), consents.c.phone == bindparam("of_phone"))
+OPT_OUTS = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
+SUPPRESS = {
+    "postgresql": postgres_insert(suppressions).on_conflict_do_nothing(),
+    "sqlite": sqlite_insert(suppressions).on_conflict_do_nothing(),
+}
+AUDIT = insert(audit_events)

@@ -36,7 +36,7 @@ def known(db):
     db.run_blocking(
         say, line="gym", phone=ANA, our_address=GYM_NUMBER, body=WORDS, purpose=Purpose.TRANSACTIONAL, now=MONDAY
     )
-    db.run_blocking(lambda conn: conn.execute(update(contacts).values(name="Ana Q.")))
+    db.run_blocking(lambda conn: conn.execute(update(contacts).where(contacts.c.phone == ANA).values(name="Ana Q.")))
     return db
 
 

@@ -14,6 +14,8 @@ import click
 
 from replyline.commands.consent import consent as consent_commands
 from replyline.commands.contact import contact as contact_commands
+from replyline.commands.gate import gate as gate_commands
+from replyline.commands.gate import why
 from replyline.errors import ReplylineError
 from replyline.log import set_up_logs
 
@@ -265,6 +267,8 @@ def new(name: str) -> None:
 
 main.add_command(consent_commands)
 main.add_command(contact_commands)
+main.add_command(gate_commands)
+main.add_command(why)
 
 
 def serve_desk(where: str, host: str, port: int | None, **given: Any) -> None:

@@ -20,9 +20,10 @@ from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules import introduction
+from replyline.rules.decisions import KEEP, Row, decision_row
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
-from replyline.rules.judge import CORE_RULES, judge
+from replyline.rules.judge import CORE_RULES, Decision, judge
 from replyline.rules.rulebook import Rulebook
 from replyline.rules.verdict import Refuse, Verdict, Wait
 from replyline.work import Claimed, LostLease, Opening, Place, finish_many, held, later_many, put_back
@@ -103,6 +104,7 @@ class Departure:
     back: list[Claimed] = field(default_factory=list)
     moves: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    decided: list[Row] = field(default_factory=list)
     told: set[str] = field(default_factory=set)  # contacts
 
     def begin(self, conn: Connection, jobs: Sequence[Claimed]) -> Sequence[Claimed]:
@@ -129,21 +131,26 @@ class Departure:
             self.begun.append(replace(job, brought=Doubt(text=row)))
             return
         facts = facts_of(row, self.line, self.book, history)
-        verdict = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules]).verdict
+        decision = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
+        verdict = decision.verdict
         if late := too_late(row, verdict, self.now):
             self._move(row, Status.EXPIRED, late)
+            self.decided.append(decision_row(row, facts, decision, self.now))
             self.done.append(job)
         elif isinstance(verdict, Refuse):
             log.info("text_refused", text=row.id, to=masked(row.phone), why=verdict.why)
+            self.decided.append(decision_row(row, facts, decision, self.now))
             self._move(row, Status.REFUSED, verdict.why)
             self.done.append(job)
         elif isinstance(verdict, Wait):
+            if row.why != verdict.why:  # it was held for that before, and that was written down then
+                self.decided.append(decision_row(row, facts, decision, self.now))
             self._move(row, Status.QUEUED, verdict.why)
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
         else:
-            self._let_go(job, row, facts, history)
+            self._let_go(job, row, facts, history, decision)
 
-    def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History) -> None:
+    def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History, decision: Decision) -> None:
         """The gate is open: mark it as SENDING if its sender has room."""
         body = self._body(row, facts)
         segments = row.segments if body is row.body else measure(body).segments
@@ -153,6 +160,7 @@ class Departure:
             return
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
+        self.decided.append(decision_row(row, facts, decision, self.now))
         if body is not row.body:
             self._introduce(row, body)
         self._move(row, Status.SENDING, None)
@@ -192,6 +200,7 @@ class Departure:
         if self.moves:
             conn.execute(MOVE, self.moves)
             wake(conn, CHANGE)
+        KEEP(conn, self.decided)
         if self.bodies:
             conn.execute(SAY, self.bodies)
             conn.execute(TOLD, {"ids": sorted(self.told), "now": self.now})

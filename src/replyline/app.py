@@ -255,7 +255,7 @@ def pools(
     )
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
-        Pool(kinds={queue.KIND: send}, at_once=100),
+        Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
     ]

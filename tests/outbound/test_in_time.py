@@ -88,6 +88,26 @@ async def test_a_request_that_is_in_time_is_written(a_client):
         assert b"".join(written).startswith(b"POST ")
 
 
+async def test_a_client_is_cut_off_when_nothing_comes_back_until_something_does(a_client):
+    calls = []
+
+    async def answer_the_third(reader, writer):
+        calls.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(calls) == 3:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer_the_third, "127.0.0.1") as server:
+        client = a_client(server.sockets[0])
+        seen = []
+        for _ in range(3):
+            with pytest.raises(InDoubt):
+                await client.create(AN_OUTGOING)
+            seen.append(client.is_cut_off)
+    assert seen == [False, True, False]
+
+
 AN_OUTGOING = Outgoing(
     to=ANA,
     sender=GYM_NUMBER,

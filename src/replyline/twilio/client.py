@@ -104,6 +104,11 @@ class TwilioClient:
         self._account = self._client.api.v2010.accounts(account_sid)
         self._messages = self._account.messages
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether Twilio cannot be reached from here just now, as far as the last requests tell."""
+        return self._wire.is_cut_off
+
     async def create(self, outgoing: Outgoing, *, in_time: Callable[[], bool] = lambda: True) -> Message:
         """Send a text, if `in_time` still says so when its first byte is to go out.
 

@@ -20,6 +20,7 @@ from replyline.errors import ReplylineError
 LONGEST = 15.0
 TIMEOUT = aiohttp.ClientTimeout(total=LONGEST, connect=5)
 CONNECTIONS = 200
+CUT_OFF_AFTER = 2  # requests in a row that nothing came back of
 REAL = "https://api.twilio.com"
 # Messaging services have a host of their own. The simulator, and any double, is one address for both.
 MESSAGING = "https://messaging.twilio.com"
@@ -85,6 +86,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         super().__init__(logging.getLogger("twilio.quiet"), True, None)
         self.url = url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
+        self._unanswered = 0
 
     async def request(
         self,
@@ -107,10 +109,16 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
                 headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
                 allow_redirects=allow_redirects,
             )
-        except aiohttp.ClientConnectionError:
-            if form is not None and form.is_late:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if form is not None and form.is_late and isinstance(error, aiohttp.ClientConnectionError):
                 raise TooLate("The request could not leave in time, so nothing was sent.") from None
+            self._unanswered += 1
             raise
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing has come back of late; a single lost connection is everyday."""
+        return self._unanswered >= CUT_OFF_AFTER
 
     def address_of(self, url: str) -> str:
         """Where the settings have us ask what the package would ask of the real Twilio."""
@@ -121,6 +129,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
     async def _exchange(self, method: str, url: str, **given: Any) -> Response:
         session = self._session or self._open()
         async with session.request(method, url, **given) as response:
+            self._unanswered = 0
             if response.status == 429:
                 raise Throttled("Twilio asked us to slow down (429).", retry_after=seconds_of(response.headers))
             if response.status >= 500 or response.status == 408:

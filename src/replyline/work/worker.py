@@ -36,6 +36,7 @@ POLL = timedelta(seconds=5)  # only the safety net: commits wake us
 BREATH = 0.02  # seconds for the event loop to catch up
 PAUSE = 0.01  # between two claims, so a flood of texts is not a flood of queries
 MOST_IN_ONE = 200  # rows claimed or renewed in one transaction, so that a webhook does not wait for thousands
+OTHERS_FIRST = 2.0  # seconds that a pool which is cut off leaves what is due to processes that may not be
 LONGEST_BACKOFF = timedelta(minutes=5)
 CLEARING_UP = 3.0  # seconds for what was canceled to let go of what it has open
 MOMENT = 0.5  # seconds in which work whose row is gone may still be coming to its end
@@ -47,6 +48,7 @@ class Pool:
 
     kinds: Mapping[str, Do]
     at_once: int
+    is_cut_off: Callable[[], bool] = lambda: False  # from what the work needs: then others go first
 
 
 class Worker:
@@ -156,6 +158,10 @@ class RunningPool:
         try:
             while not stopping.is_set():
                 self._woken.clear()
+                if self._pool.is_cut_off():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(stopping.wait(), OTHERS_FIRST)
+                        break
                 wait = await self._claim_and_start(stopping)
                 if not stopping.is_set():
                     await asyncio.sleep(PAUSE)

@@ -30,7 +30,7 @@ async def test_a_text_that_left_says_which_rules_let_it(post):
     (words,) = told(post, text_id)
     assert words.startswith("It may leave.")
     assert read_rulebook().version in words
-    for rule in ("opted_out", "consent", "country", "frequency_cap", "quiet_hours"):
+    for rule in ("opted_out", "consent", "country", "registration", "frequency_cap", "quiet_hours"):
         assert f"{rule}: " in words
     assert "13:00 in America/New_York" in words
     assert "the ledger has cev_test" in words

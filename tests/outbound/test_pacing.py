@@ -77,7 +77,12 @@ async def test_a_text_that_has_no_room_is_not_touched(slow_post):
 
 
 async def test_a_sender_without_room_does_not_hold_up_another(make_post):
-    post = make_post(senders=[Sender(GYM_NUMBER, segments_per_second=1), Sender(OTHER_NUMBER, segments_per_second=100)])
+    post = make_post(
+        senders=[
+            Sender(GYM_NUMBER, registered_in=["US"], segments_per_second=1),
+            Sender(OTHER_NUMBER, registered_in=["US"], segments_per_second=100),
+        ]
+    )
     post.twilio.add_number(OTHER_NUMBER)
     for n in range(60):
         post.say(f"slow {n}")
@@ -322,7 +327,7 @@ async def test_two_processes_together_never_send_faster_than_the_rate(database_u
     clock = RunningClock(MONDAY)
     twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
     twilio.add_number(GYM_NUMBER)
-    line = a_line(senders=[Sender(GYM_NUMBER, segments_per_second=rate)])
+    line = a_line(senders=[Sender(GYM_NUMBER, registered_in=["US"], segments_per_second=rate)])
     async with twilio.serving() as url, two_processes(database_url, line, clock, twilio, url) as db:
         now = clock.now()
         for n in range(count):

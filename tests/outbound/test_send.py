@@ -11,6 +11,7 @@ from replyline.inbound.receive import receive
 from replyline.outbound.queue import KIND, UnsendableText
 from replyline.outbound.reconcile import CERTAIN_AFTER, GIVE_UP_AFTER
 from replyline.plugins.line import BadLine
+from replyline.plugins.senders import Sender
 from replyline.rules.facts import Purpose
 from replyline.rules.verdict import Refuse, Wait
 from replyline.simulator import (
@@ -324,3 +325,21 @@ def test_a_notice_that_asks_people_to_reply_cancel_is_refused_with_what_to_ask_f
     with pytest.raises(UnsendableText, match=r"CANCEL.*CHANGE"):
         post.say("Tomorrow at 6. Reply C to confirm or CANCEL.")
     assert post.rows(texts) == []
+
+
+async def test_a_text_from_a_name_says_in_each_how_else_to_opt_out(make_post):
+    post = make_post(senders=[Sender("GYM", countries=["GB"])], countries=["GB"], contact="a@b.test")
+    british = "+447400111222"
+    for _ in range(2):
+        post.say("See you at six.", to=british, our_address="GYM")
+        await post.work(seconds=1)
+    assert [message.body for message in post.twilio.messages] == [
+        "See you at six.\nNo replies here. To get no more texts: a@b.test"
+    ] * 2
+
+
+async def test_a_number_without_its_registration_sends_nothing_to_the_us(make_post):
+    post = make_post(senders=[Sender(GYM_NUMBER)])
+    text_id = post.say()
+    await post.work()
+    assert (post.status(text_id), post.twilio.messages) == ("refused", [])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from replyline.conversations.segments import LONGEST_BODY, measure
 from replyline.rules.facts import Purpose
-from replyline.rules.introduction import AGAIN_AFTER, introduced, is_due
+from replyline.rules.introduction import AGAIN_AFTER, introduced, is_due, one_way
 
 NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 
@@ -69,3 +69,14 @@ def test_it_is_said_once_a_day():
     assert is_due(reply, None, NOW)
     assert not is_due(reply, NOW - AGAIN_AFTER + timedelta(seconds=1), NOW)
     assert is_due(reply, NOW - AGAIN_AFTER, NOW)
+
+
+def test_where_nobody_can_reply_the_introduction_asks_nobody_to():
+    body = introduced("See you at six.", name="Gym", country="AE", is_first=True, can_reply=False)
+    assert body == "See you at six.\nGym: this text is automated."
+
+
+def test_where_nobody_can_reply_each_text_says_how_else_to_opt_out():
+    assert one_way("Half price!", "a@b.test") == "Half price!\nNo replies here. To get no more texts: a@b.test"
+    assert one_way("x" * 130, "a@b.test") == "x" * 130 + "\nTo opt out: a@b.test"
+    assert one_way("To opt out write to a@b.test", "a@b.test") == "To opt out write to a@b.test"

@@ -63,6 +63,7 @@ def test_the_decision_says_what_every_rule_said():
         ("opted_out", Refuse(why="they have opted out", rule="opted_out")),
         ("consent", Send()),
         ("country", Send()),
+        ("registration", Send()),
         ("frequency_cap", Send()),
         ("quiet_hours", Send()),
         ("lunch", Wait(until=NOW + timedelta(hours=1), why="lunch")),

@@ -19,12 +19,13 @@ from replyline.outbound.queue import NO_LANE
 from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
-from replyline.rules import introduction
+from replyline.rules import introduction, registration
 from replyline.rules.decisions import KEEP, Row, decision_row
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
 from replyline.rules.judge import CORE_RULES, Decision, judge
 from replyline.rules.rulebook import Rulebook
+from replyline.rules.tiers import UNASKED
 from replyline.rules.verdict import Refuse, Verdict, Wait
 from replyline.work import Claimed, LostLease, Opening, Place, finish_many, held, later_many, put_back
 
@@ -152,7 +153,9 @@ class Departure:
 
     def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History, decision: Decision) -> None:
         """The gate is open: mark it as SENDING if its sender has room."""
-        body = self._body(row, facts)
+        told = self.now if row.contact_id in self.told else row.introduced_at
+        introduces = self.line.introduces and introduction.is_due(facts.purpose, told, self.now)
+        body = self._body(row, facts, introduces=introduces)
         segments = row.segments if body is row.body else measure(body).segments
         if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, segments)):
             self._move(row, Status.QUEUED, why)
@@ -161,24 +164,32 @@ class Departure:
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
         self.decided.append(decision_row(row, facts, decision, self.now))
+        if introduces:
+            self.told.add(row.contact_id)
         if body is not row.body:
-            self._introduce(row, body)
+            self._say(row, body)
         self._move(row, Status.SENDING, None)
         leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
         self.begun.append(replace(job, brought=leave))
 
-    def _body(self, row: AnyRow, facts: Facts) -> str:
+    def _body(self, row: AnyRow, facts: Facts, *, introduces: bool) -> str:
         """What leaves. Who was just told, in a text of this same set, is not told again."""
-        told = self.now if row.contact_id in self.told else row.introduced_at
-        if not self.line.introduces or not introduction.is_due(facts.purpose, told, self.now):
-            return row.body  # type: ignore[no-any-return]
+        body: str = row.body
+        is_one_way = registration.is_one_way(facts)
+        if is_one_way and facts.purpose in UNASKED and facts.contact:
+            body = introduction.one_way(body, facts.contact)
+        if not introduces:
+            return body
         return introduction.introduced(
-            row.body, name=self.line.name, country=facts.country, is_first=row.introduced_at is None
+            body,
+            name=self.line.name,
+            country=facts.country,
+            is_first=row.introduced_at is None,
+            can_reply=not is_one_way,
         )
 
-    def _introduce(self, row: AnyRow, body: str) -> None:
+    def _say(self, row: AnyRow, body: str) -> None:
         size = measure(body)
-        self.told.add(row.contact_id)
         self.bodies.append(
             {"text_id": row.id, "new_body": body, "new_encoding": size.encoding.value, "new_segments": size.segments}
         )
@@ -203,6 +214,7 @@ class Departure:
         KEEP(conn, self.decided)
         if self.bodies:
             conn.execute(SAY, self.bodies)
+        if self.told:
             conn.execute(TOLD, {"ids": sorted(self.told), "now": self.now})
         finish_many(conn, self.done, now=self.now)
         later_many(conn, self.held, keep_attempts=False)

@@ -116,6 +116,11 @@ class Line:
         if len(set(keys)) < len(keys):
             raise BadLine(f"The line {self.key} has two programs of the same key.")
 
+    def sender(self, address: str, service: str | None = None) -> Sender | None:
+        """The sender of that address, or the messaging service it is in; none when the settings alone name it."""
+        of = {each.address: each for each in self.senders}
+        return of.get(address) or of.get(service or "")
+
     def program(self, key: str) -> Program | None:
         """The program of that key, if there is one."""
         return next((each for each in self.programs if each.key == key), None)

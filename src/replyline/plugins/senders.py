@@ -48,6 +48,9 @@ class Sender:
     messaging_service: str = ""  # the service a number is in: Twilio then treats the number by the service's rules
     countries: Sequence[str] = ()  # where it may text to; empty: what its kind is good for
     mms: bool | None = None  # whether it can send pictures; none: what its kind can do
+    # The countries whose register has this sender: a name in Singapore's, say, or a toll-free number that is verified for
+    # the US and Canada. A US long code with a registration is in the US's.
+    registered_in: Sequence[str] = ()
     segments_per_second: float | None = None  # when Twilio has granted more, or you want less
     daily_cap: int | Literal["by registration", "off"] = "by registration"
 
@@ -66,6 +69,11 @@ class Sender:
     def lane(self) -> str:
         """What its texts stand in line by: the service, when it is in one."""
         return self.messaging_service or self.address
+
+    @property
+    def registers(self) -> frozenset[str]:
+        """The countries whose register has it."""
+        return frozenset(self.registered_in) | ({"US"} if self.registration is not None else set())
 
     @property
     def can_send_pictures(self) -> bool:
@@ -110,8 +118,8 @@ def check(sender: Sender) -> None:
         raise BadSender(f"The campaign and the brand of the sender {name} may have 40 characters each.")
     if sender.messaging_service and sender_kind(sender.messaging_service) is not SenderKind.MESSAGING_SERVICE:
         raise BadSender(f"The messaging service of the sender {name} has to be MG and 32 hex digits.")
-    if bad := [each for each in sender.countries if not COUNTRY.fullmatch(each)]:
-        raise BadSender(f"The sender {name} serves {bad[0]!r}, which is no ISO country code such as 'US'.")
+    if bad := [each for each in (*sender.countries, *sender.registered_in) if not COUNTRY.fullmatch(each)]:
+        raise BadSender(f"The sender {name} names {bad[0]!r}, which is no ISO country code such as 'US'.")
     if sender.mms and kind is SenderKind.ALPHANUMERIC:
         raise BadSender(f"The sender {name} is a name, and names cannot send pictures; leave mms out.")
     if sender.segments_per_second is not None and sender.segments_per_second <= 0:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from replyline.hours import Cap, Hours
+from replyline.phone_numbers import SenderKind
 from replyline.plugins.programs import Need, Tier
 from replyline.rules.places import Place
 from replyline.rules.rulebook import Rulebook
@@ -62,6 +63,9 @@ class Facts:
     need: Need = NOTHING_NEEDED  # what the line asks people to have agreed to for such a text
     consents: tuple[Consent, ...] = ()  # of this person, in force or not
     marketing_sent: tuple[datetime, ...] = ()  # when this brand sent them advertising lately
+    sender_kind: SenderKind | None = None  # what it leaves from
+    registers: frozenset[str] | None = None  # the countries whose register has the sender; none: the line does not say
+    contact: str = ""  # how people reach the business otherwise: where they cannot reply, how they opt out
     # For the rules of a line's author.
     line: str = ""
     phone: str = ""

@@ -15,7 +15,16 @@ from replyline.rules.rulebook import Rulebook
 
 
 def foresee(
-    conn: Connection, line: Line, book: Rulebook, phone: str, *, purpose: str, program: str, at: datetime, secret: bytes
+    conn: Connection,
+    line: Line,
+    book: Rulebook,
+    phone: str,
+    *,
+    purpose: str,
+    program: str,
+    at: datetime,
+    secret: bytes,
+    our_address: str = "",
 ) -> dict[str, Any]:
     """The decision as a row of `decisions`, of a text to this number at that time. Nothing is written."""
     known = conn.execute(KNOWN, {"of_line": line.key, "of_phone": phone}).first()
@@ -29,6 +38,8 @@ def foresee(
         program=program,
         body="",
         media=None,
+        our_address=our_address,
+        messaging_service_sid=None,
         opted_out_of=held,
         **found,
     )

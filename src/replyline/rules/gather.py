@@ -11,7 +11,7 @@ from replyline.conversations.delivery import Status
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import among, tuples
 from replyline.db.tables import consents, contacts, conversations, opt_outs, suppressions, texts
-from replyline.phone_numbers import country_of
+from replyline.phone_numbers import country_of, sender_kind
 from replyline.plugins.line import Line
 from replyline.plugins.programs import Tier
 from replyline.rules import tiers
@@ -108,6 +108,7 @@ def facts_of(row: AnyRow, line: Line, book: Rulebook, history: History) -> Facts
     known = Known(zone=row.zone, state=row.state, postal_code=row.postal_code)
     person = (row.line, row.phone)
     purpose, program = Purpose(row.purpose), row.program or ""
+    sender = line.sender(row.our_address, row.messaging_service_sid)
     scopes = (row.opted_out_of, history.suppressed.get(person))
     return Facts(
         purpose=purpose,
@@ -124,6 +125,9 @@ def facts_of(row: AnyRow, line: Line, book: Rulebook, history: History) -> Facts
         need=need_of(line, purpose, program),
         consents=tuple(history.agreed.get(person, ())),
         marketing_sent=tuple(history.sent.get(person, ())),
+        sender_kind=sender_kind(row.our_address) if row.our_address else None,
+        registers=None if sender is None else sender.registers,
+        contact=line.contact,
         line=line.key,
         phone=row.phone,
         body=row.body,

@@ -1,5 +1,6 @@
 """The first text to a person says who texts, how to stop, and that an AI writes (compliance.md §5.1, §11)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from replyline.conversations.segments import LONGEST_BODY, measure
@@ -17,12 +18,30 @@ def is_due(purpose: Purpose, introduced_at: datetime | None, now: datetime) -> b
     return purpose not in AS_THEY_ARE and (introduced_at is None or now - introduced_at >= AGAIN_AFTER)
 
 
-def introduced(body: str, *, name: str, country: str | None, is_first: bool) -> str:
+def introduced(body: str, *, name: str, country: str | None, is_first: bool, can_reply: bool = True) -> str:
     """The body with the introduction after it: the fullest wording that costs no further segment, else the plain one.
 
-    The first time it has the name, how to stop, the rates where they are to be named, and the AI. Later only the AI.
+    The first time it has the name, how to stop, the rates where they are to be named, and the AI. Later only the AI. Where
+    people cannot reply it does not invite them to; `one_way` says how to stop.
     """
-    wordings = first_wordings(body, name, country) if is_first else again_wordings(name)
+    if not is_first:
+        wordings = again_wordings(name)
+    elif can_reply:
+        wordings = first_wordings(body, name, country)
+    else:
+        wordings = [f"{name}: this text is automated.", "Automated."]
+    return fitting(body, wordings)
+
+
+def one_way(body: str, contact: str) -> str:
+    """The body with how to opt out where no reply arrives; owed in each text (47 CFR 64.1200(a)(10))."""
+    if contact in body:
+        return body
+    return fitting(body, [f"No replies here. To get no more texts: {contact}", f"To opt out: {contact}"])
+
+
+def fitting(body: str, wordings: Sequence[str]) -> str:
+    """The body and the first of these that costs no further segment, else the plainest that a text has room for."""
     size = measure(body).segments
     whole = [join(body, wording) for wording in wordings]
     for each in whole:

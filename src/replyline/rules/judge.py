@@ -7,6 +7,7 @@ from datetime import datetime
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.frequency import frequency_cap
 from replyline.rules.quiet_hours import quiet_hours
+from replyline.rules.registration import registration
 from replyline.rules.tiers import consent
 from replyline.rules.verdict import Refuse, Send, Verdict, Wait, strictest
 
@@ -37,7 +38,7 @@ def country(facts: Facts, now: datetime) -> Verdict:
     return Send()
 
 
-CORE_RULES: tuple[Rule, ...] = (opted_out, consent, country, frequency_cap, quiet_hours)
+CORE_RULES: tuple[Rule, ...] = (opted_out, consent, country, registration, frequency_cap, quiet_hours)
 
 
 def judge(facts: Facts, now: datetime, rules: Sequence[Rule] = CORE_RULES) -> Decision:

@@ -29,10 +29,14 @@ from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, We
 from replyline.llm.ask import Model
 from replyline.log import get_log
 from replyline.outbound import queue
+from replyline.outbound.choose_sender import senders_of
 from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
+from replyline.people import sign_up_page
+from replyline.people.sign_up_page import SignUpPage
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
+from replyline.plugins.senders import Sender
 from replyline.rules.keywords import Words, words_of
 from replyline.rules.rulebook import read_rulebook
 from replyline.settings import BadSetting, Settings
@@ -163,7 +167,23 @@ class App:
         web = WebContext(line=self.line, db=self.db, clock=self.clock, secret=secret_of(self.settings))
         own_pictures = PicturePage(self.db, self.clock, self.store, links_of(self.settings))
         pages = [Route(page.path, page_endpoint(page.answer, web)) for page in self.line.pages]
-        return [Route(PATH, own_pictures.answer), *([Mount("/plugins", routes=pages)] if pages else [])]
+        sign_ups = SignUpPage(
+            line=self.line,
+            senders=senders_in(self.settings, self.line),
+            db=self.db,
+            clock=self.clock,
+            secret=self.settings.sign_up_secret.get_secret_value() if self.settings.sign_up_secret else None,
+        )
+        return [
+            Route(PATH, own_pictures.answer),
+            Route(sign_up_page.PATH, sign_ups.answer, methods=["POST"]),
+            *([Mount("/plugins", routes=pages)] if pages else []),
+        ]
+
+
+def senders_in(settings: Settings, line: Line) -> Sequence[Sender]:
+    """What this line's texts may leave from. Raises `BadSender`."""
+    return senders_of(line, number=settings.twilio_phone_number, service=settings.twilio_messaging_service_sid)
 
 
 def words_in(settings: Settings, line: Line) -> Words:

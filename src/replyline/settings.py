@@ -123,6 +123,12 @@ class Settings(BaseModel):
         pattern="^(debug|info|warning|error)$",
         description="debug, info, warning or error.",
     )
+    sign_up_secret: SecretStr | None = Field(
+        None,
+        alias="REPLYLINE_SIGN_UP_SECRET",
+        min_length=16,
+        description="Signs what your web form sends to /api/v1/sign-ups; without it nobody can sign up there.",
+    )
     hash_secret: SecretStr | None = Field(
         None,
         alias="REPLYLINE_HASH_SECRET",

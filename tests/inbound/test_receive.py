@@ -145,6 +145,8 @@ def test_a_thumb_down_opts_out_when_it_answers_our_own_question(db):
         purpose=Purpose.TRANSACTIONAL,
     )
     db.run_blocking(queue_text, question, MONDAY + timedelta(seconds=1))
+    assert take_in(db, an_arrival("👎")) == [Received.NEW]  # the question has not left yet
+    db.run_blocking(lambda conn: conn.execute(update(texts).where(~texts.c.is_inbound).values(status="sent")))
     assert take_in(db, an_arrival("👎🏽", at=MONDAY + timedelta(minutes=1))) == [Received.HEEDED]
     assert [row.phone for row in rows(db, opt_outs)] == [ANA]
 

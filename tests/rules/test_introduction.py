@@ -59,8 +59,8 @@ def test_what_was_to_be_said_is_said_and_twilio_can_carry_it(body, is_first, cou
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_a_confirmation_help_and_an_emergency_are_left_as_they_are(purpose):
-    as_they_are = {Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY, Purpose.EMERGENCY}
+def test_texts_about_opting_in_and_out_help_and_an_emergency_are_left_as_they_are(purpose):
+    as_they_are = {Purpose.OPT_IN, Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY, Purpose.EMERGENCY}
     assert is_due(purpose, None, NOW) is (purpose not in as_they_are)
 
 

@@ -18,7 +18,7 @@ from replyline.rules.verdict import Refuse, Send
 NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 BOOK = read_rulebook()
 NEW_YORK, PARIS = "+12125550123", "+33612345678"
-NOTICE, ADVERTISING = Purpose.TRANSACTIONAL, Purpose.MARKETING
+NOTICE, ADVERTISING, QUESTION = Purpose.TRANSACTIONAL, Purpose.MARKETING, Purpose.OPT_IN
 EXPRESS = Need(tier=Tier.EXPRESS)
 
 
@@ -32,9 +32,20 @@ def verdict(*consents: Consent, purpose=ADVERTISING, phone=NEW_YORK, **given: An
     return consent(Facts(purpose=purpose, place=place, consents=consents, **known | given), NOW)
 
 
-@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {NOTICE, ADVERTISING}))
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {NOTICE, ADVERTISING, QUESTION}))
 def test_an_answer_needs_nothing_but_the_question(purpose):
     assert verdict(purpose=purpose, need=Need(tier=Tier.EXPRESS_WRITTEN)) == Send()
+
+
+def test_the_question_whether_they_mean_it_goes_to_those_who_signed_up_for_that_program_alone():
+    asked = {"purpose": QUESTION, "program": "offers", "need": Need(tier=Tier.EXPRESS)}
+    since = NOW
+    signed_up = Consent(purpose=ADVERTISING, program="offers", tier=Tier.EXPRESS_WRITTEN, since=since)
+    notices = Consent(purpose=NOTICE, program="offers", tier=Tier.EXPRESS, since=since)
+    other = Consent(purpose=ADVERTISING, program="news", tier=Tier.EXPRESS_WRITTEN, since=since)
+    assert verdict(signed_up, **asked) == verdict(notices, **asked) == Send()
+    assert isinstance(verdict(**asked), Refuse)
+    assert isinstance(verdict(other, **asked), Refuse)
 
 
 def test_advertising_never_leaves_without_consent_whatever_the_line_asks_for():

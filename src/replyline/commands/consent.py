@@ -106,18 +106,22 @@ def of_person(conn: Any, line: str, phone: str) -> tuple[Any, Any]:
 @click.option("--program", default="", help="One of the line's programs.")
 @click.option("--how", required=True, help="How they agreed: where, on what form, what it said.")
 def give(line_name: str, by: str, phone: str, purpose: str, tier: str, program: str, how: str) -> None:
-    """Write down that somebody has agreed to be texted."""
+    """Write down that somebody has agreed to be texted. Where the line asks for double opt-in, they are asked by text."""
+    from replyline.people.sign_up import SignUp, sign_up
     from replyline.plugins.programs import Tier
-    from replyline.rules.consent import OptIn, Whose, opt_in
     from replyline.rules.facts import Purpose
 
     with opened(line_name) as at:
-        if program and at.line.program(program) is None:
-            raise click.ClickException(f"The line {at.line.key} has no program {program!r}.")
         proof = {"by": by, "how": how}
-        given = OptIn(purpose=Purpose(purpose), tier=Tier(tier), source="person", program=program, proof=proof)
-        at.db.run_blocking(opt_in, Whose(line=at.line.key, phone=at.phone(phone)), given, now=at.now)
-    click.echo("It is in the ledger.")
+        given = SignUp(
+            phone=at.phone(phone), purpose=Purpose(purpose), tier=Tier(tier), source="person", program=program,
+            proof=proof, is_welcomed=False,
+        )  # fmt: skip
+        signed_up = at.db.run_blocking(sign_up, at.line, at.senders, given, at.now)
+    if signed_up.waits_for_answer:
+        click.echo("It is in the ledger, and counts once they answer JOIN to the question that is on its way to them.")
+    else:
+        click.echo("It is in the ledger.")
 
 
 @consent.command()

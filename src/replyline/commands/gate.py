@@ -68,7 +68,7 @@ def gate() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(line_name: str, to: str, purpose: str, program: str, when: str | None, as_json: bool) -> None:
     """Ask beforehand. Nothing is sent or kept. Exit code 0: it may leave; 1: never; 2: it would wait."""
-    from replyline.outbound.choose_sender import choose_sender, senders_of
+    from replyline.outbound.choose_sender import choose_sender
     from replyline.outbound.queue import UnsendableText
     from replyline.people.export import plain
     from replyline.rules.explain import in_words
@@ -81,12 +81,7 @@ def check(line_name: str, to: str, purpose: str, program: str, when: str | None,
         given: dict[str, Any] = {"purpose": purpose, "program": program, "secret": on.secret}
         phone = on.phone(to)
         with suppress(UnsendableText):  # no sender is for that country: the rules say what they can without
-            senders = senders_of(
-                on.line,
-                number=on.settings.twilio_phone_number,
-                service=on.settings.twilio_messaging_service_sid,
-            )
-            given["our_address"] = choose_sender(senders, phone).our_address
+            given["our_address"] = choose_sender(on.senders, phone).our_address
         decision = on.db.run_blocking(foresee, on.line, book, phone, at=at, **given)
     if as_json:
         click.echo(json.dumps({name: plain(value) for name, value in decision.items()}, indent=2))

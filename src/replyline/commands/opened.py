@@ -30,6 +30,13 @@ class Opened:
 
         return secret_of(self.settings)
 
+    @property
+    def senders(self) -> Any:
+        """What the line's texts may leave from."""
+        from replyline.app import senders_in
+
+        return senders_in(self.settings, self.line)
+
     def phone(self, written: str) -> str:
         """A number as somebody wrote it, in E.164."""
         from replyline.phone_numbers import parse_e164

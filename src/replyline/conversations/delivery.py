@@ -19,6 +19,11 @@ class Status(StrEnum):
     RECEIVED = "received"  # the other way: a phone wrote it
 
 
+# What may have left counts as said; what we know never did does not.
+MAY_HAVE_LEFT = [
+    each.value for each in (Status.SENDING, Status.UNKNOWN, Status.SENT, Status.DELIVERED, Status.UNDELIVERED)
+]
+
 # Back to QUEUED only we may go, and only knowing that nothing left: Twilio said 429, or its list has no such text.
 NEXT: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(Status) - {Status.QUEUED, Status.UNKNOWN, Status.RECEIVED},

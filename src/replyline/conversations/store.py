@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, String, bindparam, insert, or_, select, update
 
-from replyline.conversations.delivery import Status
+from replyline.conversations.delivery import MAY_HAVE_LEFT, Status
 from replyline.conversations.text import InboundText
 from replyline.db import new_id
-from replyline.db.columns import UtcTime, from_micros, micros
+from replyline.db.columns import AnyRow, UtcTime, from_micros, micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import contacts, conversations, media, texts
 
@@ -143,6 +143,11 @@ def last_said(conn: Connection, conversation_id: str) -> str | None:
     return conn.execute(LAST_SAID, {"conversation_id": conversation_id}).scalar()
 
 
+def last_of_ours(conn: Connection, conversation_id: str, purpose: str | None = None) -> AnyRow | None:
+    """The last text of ours in a conversation, or the last of a purpose: its id, program and time."""
+    return conn.execute(LAST_OF_OURS, {"conversation_id": conversation_id, "of_purpose": purpose}).first()
+
+
 FIND_CONVERSATIONS = SetStatement(
     """
     WITH wanted(line, phone, our_address) AS ({rows})
@@ -207,7 +212,22 @@ WRITTEN_SINCE = select(texts.c.body).where(
 INTRODUCE_AGAIN = update(contacts).where(contacts.c.id == bindparam("contact")).values(introduced_at=None)
 LAST_SAID = (
     select(texts.c.body)
-    .where(texts.c.conversation_id == bindparam("conversation_id"), texts.c.is_inbound.is_(False))
+    .where(
+        texts.c.conversation_id == bindparam("conversation_id"),
+        texts.c.is_inbound.is_(False),
+        texts.c.status.in_(MAY_HAVE_LEFT),
+    )
+    .order_by(texts.c.created_at.desc(), texts.c.id.desc())
+    .limit(1)
+)
+LAST_OF_OURS = (
+    select(texts.c.id, texts.c.program, texts.c.created_at)
+    .where(
+        texts.c.conversation_id == bindparam("conversation_id"),
+        texts.c.is_inbound.is_(False),
+        texts.c.status.in_(MAY_HAVE_LEFT),
+        or_(bindparam("of_purpose", type_=String).is_(None), texts.c.purpose == bindparam("of_purpose")),
+    )
     .order_by(texts.c.created_at.desc(), texts.c.id.desc())
     .limit(1)
 )

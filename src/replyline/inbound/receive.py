@@ -17,10 +17,11 @@ from replyline.db.columns import micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import conversations
 from replyline.inbound import media
+from replyline.outbound import opt_in
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
 from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.line import Line
-from replyline.rules import are_you_human, consent, free_words
+from replyline.rules import are_you_human, consent, free_words, opt_in_words
 from replyline.rules.facts import Purpose
 from replyline.rules.keywords import NO_MORE, Heard, Keyword, Words, hear, twilio_answers
 from replyline.rules.person import person_of
@@ -96,6 +97,9 @@ def take_in(
         why = heed(conn, arrival, conversation, text_id, heard, opted_out)
         store.mark_handled(conn, [text_id], text.noted_at, why=why)
         return Received.HEEDED
+    if person not in opted_out and has_joined(conn, arrival, conversation, text_id):
+        store.mark_handled(conn, [text_id], text.noted_at, why="they confirmed what they signed up for")
+        return Received.HEEDED
     if text.pictures:
         media.fetch_later(conn, text_id, text.noted_at)
     if person in opted_out:
@@ -129,6 +133,33 @@ def tell_that_an_ai_answers(conn: Connection, arrival: Arrival, conversation: Co
     contact = f" To reach a person: {line.contact}." if line.contact else ""
     body = f"I'm an AI assistant that answers texts for {line.name}, not a person.{contact}"
     say_back(conn, conversation, text, body, Purpose.CONVERSATIONAL_REPLY)
+
+
+def has_joined(conn: Connection, arrival: Arrival, conversation: Conversation, text_id: str) -> bool:
+    """Whether a text says yes to our question, still fresh, whether they want what they signed up for.
+
+    JOIN says so whatever came between; any other yes only right after the question (compliance.md §6).
+    """
+    text, line = arrival.text, arrival.line
+    is_join = opt_in_words.joins(text.body)
+    if not is_join and not opt_in_words.agrees(text.body):
+        return False
+    question = store.last_of_ours(conn, conversation.id, Purpose.OPT_IN.value)
+    if question is None or text.received_at - question.created_at > opt_in_words.FRESH:
+        return False
+    if not is_join:
+        last = store.last_of_ours(conn, conversation.id)
+        if last is None or last.id != question.id:
+            return False
+    whose = consent.Whose(line=conversation.line, phone=conversation.phone)
+    program = question.program or ""
+    word = " ".join(text.body.split())[:40]
+    given: Any = {"word": word, "text_id": text_id, "question": question.id}
+    confirmed = consent.confirm(conn, whose, program=program, now=text.received_at, **given)
+    if confirmed:
+        body = opt_in.welcome(line, program, is_marketing=confirmed is Purpose.MARKETING)
+        say_back(conn, conversation, text, body, Purpose.OPT_IN, program)
+    return confirmed is not None
 
 
 def is_meant(heard: Heard, text: InboundText, opted_out_since: datetime | None) -> bool:
@@ -230,7 +261,9 @@ def answer(conn: Connection, line: Line, conversation: Conversation, text: Inbou
     say_back(conn, conversation, text, body, purpose)
 
 
-def say_back(conn: Connection, conversation: Conversation, text: InboundText, body: str, purpose: Purpose) -> None:
+def say_back(
+    conn: Connection, conversation: Conversation, text: InboundText, body: str, purpose: Purpose, program: str = ""
+) -> None:
     queue_text(
         conn,
         NewText(
@@ -240,6 +273,7 @@ def say_back(conn: Connection, conversation: Conversation, text: InboundText, bo
             our_address=conversation.our_address,
             body=body,
             purpose=purpose,
+            program=program,
             messaging_service_sid=text.messaging_service_sid,
         ),
         text.received_at,

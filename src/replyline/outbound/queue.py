@@ -31,6 +31,7 @@ PRIORITY = {
     Purpose.HELP_REPLY: 0,
     Purpose.EMERGENCY: 0,
     Purpose.CONVERSATIONAL_REPLY: 1,
+    Purpose.OPT_IN: 1,
     Purpose.TRANSACTIONAL: 5,
     Purpose.MARKETING: 9,
 }
@@ -39,6 +40,7 @@ VALID_FOR = {
     Purpose.OPT_OUT_CONFIRMATION: timedelta(minutes=5),  # a later one is no confirmation (47 CFR 64.1200(a)(12))
     Purpose.HELP_REPLY: timedelta(minutes=5),
     Purpose.CONVERSATIONAL_REPLY: timedelta(hours=4),
+    Purpose.OPT_IN: timedelta(hours=1),
 }
 
 

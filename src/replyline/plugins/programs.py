@@ -46,6 +46,12 @@ class Program:
     _: KW_ONLY
     needs: Tier | str | None = None  # none: what the line's notices or advertising need
     double_opt_in: bool = False
+    title: str = ""  # what people call it, in "to get class reminders by text"; made from the key when empty
+    frequency: str = "Msg frequency varies"  # how often, as carriers want it said
+
+    @property
+    def called(self) -> str:
+        return self.title or self.key.replace("-", " ")
 
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):

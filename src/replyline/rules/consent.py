@@ -130,6 +130,33 @@ def opt_in(conn: Connection, whose: Whose, given: OptIn, *, now: datetime, since
     return event_id
 
 
+def confirm(
+    conn: Connection, whose: Whose, *, program: str, now: datetime, word: str, text_id: str, question: str
+) -> Purpose | None:
+    """They said yes to our question: what they signed up for counts. Gives its purpose; none when there was nothing."""
+    conn.execute(LOCK_CONTACT, parameters(whose))
+    found = conn.execute(UNCONFIRMED, parameters(whose) | {"of_program": program}).all()
+    for row in found:
+        event_id = record(
+            conn,
+            whose,
+            now=now,
+            kind="opt_in_confirmed",
+            source="keyword",
+            scope=row.purpose,
+            tier=row.tier,
+            program=program or None,
+            word=word,
+            text_id=text_id,
+            proof={"question": question},
+        )
+        conn.execute(
+            CONFIRM, parameters(whose) | {"for_purpose": row.purpose, "of_program": program, "event": event_id}
+        )
+    purposes = {Purpose(row.purpose) for row in found}
+    return Purpose.MARKETING if Purpose.MARKETING in purposes else next(iter(purposes), None)
+
+
 def reassigned(conn: Connection, whose: Whose, *, now: datetime, source: str) -> None:
     """The number belongs to somebody else now: what its last owner agreed to does not count for them."""
     conn.execute(LOCK_CONTACT, parameters(whose))
@@ -219,6 +246,14 @@ FORGET = delete(consents).where(
     *_theirs, consents.c.purpose == bindparam("for_purpose"), consents.c.program == bindparam("of_program")
 )
 AGREE = insert(consents)
+UNCONFIRMED = select(consents).where(
+    *_theirs, consents.c.program == bindparam("of_program"), consents.c.is_confirmed.is_(False)
+)
+CONFIRM = (
+    update(consents)
+    .where(*_theirs, consents.c.purpose == bindparam("for_purpose"), consents.c.program == bindparam("of_program"))
+    .values(is_confirmed=True, event_id=bindparam("event"))
+)
 REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 _suppressed = (suppressions.c.line == bindparam("of_line"), suppressions.c.person == bindparam("of_person"))
 LIFT = delete(suppressions).where(*_suppressed)

@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     CONVERSATIONAL_REPLY = "conversational_reply"  # answers what the person has just written
     TRANSACTIONAL = "transactional"  # about something they asked for: a booking, an order, a reminder of it
     MARKETING = "marketing"  # meant to sell
+    OPT_IN = "opt_in"  # asks, or confirms, what they have just signed up for
     OPT_OUT_CONFIRMATION = "opt_out_confirmation"  # the one text that may follow a STOP (47 CFR 64.1200(a)(12))
     HELP_REPLY = "help_reply"  # answers HELP, which is owed to people who have opted out too
     EMERGENCY = "emergency"  # about danger to health or safety

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, bindparam, select
 
-from replyline.conversations.delivery import Status
+from replyline.conversations.delivery import MAY_HAVE_LEFT
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import among, tuples
 from replyline.db.tables import consents, contacts, conversations, opt_outs, suppressions, texts
@@ -161,8 +161,6 @@ TO_JUDGE = (
     .order_by(texts.c.id)
     .with_for_update(of=texts)
 )
-# What may have left counts; what we know never did does not.
-_may_have_left = [Status.SENDING, Status.UNKNOWN, Status.SENT, Status.DELIVERED, Status.UNDELIVERED]
 AGREED = select(consents).where(among("people", consents.c.line, consents.c.phone))
 SUPPRESSED = select(suppressions.c.line, suppressions.c.person, suppressions.c.scope).where(
     among("people", suppressions.c.line, suppressions.c.person)
@@ -171,5 +169,5 @@ ADVERTISED = select(texts.c.line, texts.c.phone, texts.c.sending_at).where(
     among("people", texts.c.line, texts.c.phone),
     texts.c.purpose == Purpose.MARKETING.value,
     texts.c.sending_at > bindparam("since", type_=UtcTime),
-    texts.c.status.in_([status.value for status in _may_have_left]),
+    texts.c.status.in_(MAY_HAVE_LEFT),
 )

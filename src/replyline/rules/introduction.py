@@ -9,7 +9,7 @@ from replyline.rules.facts import Purpose
 # Told once a day: who wrote yesterday may have forgotten, and laws ask for it anew (compliance.md §11).
 AGAIN_AFTER = timedelta(hours=24)
 # What they are owed at once and as it is: a STOP's confirmation may hold nothing else, and the others say it themselves.
-AS_THEY_ARE = {Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY, Purpose.EMERGENCY}
+AS_THEY_ARE = {Purpose.OPT_IN, Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY, Purpose.EMERGENCY}
 RATES_ARE_NAMED = {"US", "CA"}  # where carriers ask for "Msg & data rates may apply"
 
 

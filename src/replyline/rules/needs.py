@@ -10,6 +10,8 @@ def need_of(line: Line, purpose: Purpose, program: str) -> Need:
     """What the line asks for such a text. A program may ask for more than the line does, and not for less."""
     if purpose not in UNASKED:
         return Need()
+    if purpose is Purpose.OPT_IN:  # the question itself: they have left their number for it, and not answered yet
+        return Need(tier=Tier.EXPRESS)
     is_marketing = purpose is Purpose.MARKETING
     tier = tier_of(line.marketing_needs if is_marketing else line.notices_need)
     double = is_marketing and line.double_opt_in

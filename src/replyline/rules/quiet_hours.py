@@ -14,6 +14,7 @@ from replyline.rules.windows import Demand, is_open, next_open
 # compliance.md §1: who has just written waits for the answer, at night too.
 ANY_TIME = {
     Purpose.CONVERSATIONAL_REPLY,
+    Purpose.OPT_IN,  # who has just signed up waits for the question; one vendor does so in Oregon too (compliance.md §1)
     Purpose.OPT_OUT_CONFIRMATION,
     Purpose.HELP_REPLY,
     Purpose.EMERGENCY,

@@ -6,7 +6,7 @@ from replyline.plugins.programs import Tier
 from replyline.rules.facts import Consent, Facts, Purpose
 from replyline.rules.verdict import Refuse, Send, Verdict
 
-UNASKED = {Purpose.TRANSACTIONAL, Purpose.MARKETING}
+UNASKED = {Purpose.TRANSACTIONAL, Purpose.MARKETING, Purpose.OPT_IN}
 
 
 def consent(facts: Facts, now: datetime) -> Verdict:
@@ -31,7 +31,7 @@ def is_for(consent: Consent, facts: Facts) -> bool:
     """Whether a consent is to texts like this. Who wants a business's advertising wants its notices too, not the reverse."""
     if consent.program != facts.program:
         return False
-    return consent.purpose is facts.purpose or consent.purpose is Purpose.MARKETING
+    return consent.purpose is Purpose.MARKETING or facts.purpose in {consent.purpose, Purpose.OPT_IN}
 
 
 def floor_of(facts: Facts) -> Tier:

@@ -29,6 +29,7 @@ HEARD = {
 QUEUED = {
     Purpose.OPT_OUT_CONFIRMATION: "Confirmation queued",
     Purpose.HELP_REPLY: "Answer queued",
+    Purpose.OPT_IN: "Opt-in text queued",
     Purpose.CONVERSATIONAL_REPLY: "Reply queued",
 }
 

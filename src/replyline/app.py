@@ -27,6 +27,7 @@ from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
 from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
 from replyline.llm.ask import Model
+from replyline.llm.scripted.model import ScriptedModel
 from replyline.log import get_log
 from replyline.outbound import queue
 from replyline.outbound.choose_sender import senders_of
@@ -250,6 +251,7 @@ def pools(
         store=store,
         secret=secret_of(settings),
         sees_pictures=settings.model_sees_pictures,
+        hears=not isinstance(model, ScriptedModel),  # which knows a few sentences, and not this question
     )
     send = Send(
         db=db,

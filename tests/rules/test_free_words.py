@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from replyline.rules.free_words import GROUPS, asks_to_stop, asks_whether_to_go_on, is_thumbs_down
+from replyline.rules.free_words import GROUPS, asks_to_stop, asks_whether_to_go_on, is_thumbs_down, may_ask_to_stop
 from replyline.rules.keywords import Keyword, hear, normalised, words_of
 from replyline.rules.rulebook import read_rulebook
 
@@ -75,6 +75,15 @@ def test_hardly_anybody_is_taken_for_somebody_who_wants_no_texts():
 def test_of_texts_that_nobody_tuned_on_few_alarm_falsely_and_most_opt_outs_are_heard():
     assert len(wrong(HELD_OUT, "no")) <= 0.05 * count(HELD_OUT, "no")
     assert len(wrong(HELD_OUT, "stop")) <= 0.5 * count(HELD_OUT, "stop")
+
+
+def test_a_model_is_shown_every_opt_out_that_no_phrase_hears_and_few_ordinary_texts():
+    missed = [row["text"] for row in ROWS if row["label"] == "stop" and not is_heard(row["text"])]
+    assert [text for text in missed if not may_ask_to_stop(text)] == []
+    ordinary = ["Are you open?", "I'd like yoga on Monday at six", "ok", "Thanks, see you then!", "How much is it?"]
+    assert [text for text in ordinary if may_ask_to_stop(text)] == []
+    assert may_ask_to_stop("Прекратите писать мне")
+    assert may_ask_to_stop("不要再发短信")
 
 
 def test_the_quick_look_at_single_words_misses_nothing_that_the_phrases_find():

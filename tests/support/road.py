@@ -65,6 +65,7 @@ class Road:
     line: Line
     model: FixedModel
     media_dir: Path
+    hears: bool = False
 
     def worker(self) -> Worker:
         take_turn = TakeTurn(
@@ -74,6 +75,7 @@ class Road:
             model=self.model,
             store=FolderStore(self.media_dir),
             secret=b"secret",
+            hears=self.hears,
         )
         return Worker(self.db, self.clock, [Pool(kinds={schedule.KIND: take_turn}, at_once=20)])
 

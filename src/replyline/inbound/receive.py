@@ -17,7 +17,7 @@ from replyline.db.columns import micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import conversations
 from replyline.inbound import media
-from replyline.outbound import opt_in
+from replyline.outbound import wordings
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
 from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.line import Line
@@ -157,7 +157,7 @@ def has_joined(conn: Connection, arrival: Arrival, conversation: Conversation, t
     given: Any = {"word": word, "text_id": text_id, "question": question.id}
     confirmed = consent.confirm(conn, whose, program=program, now=text.received_at, **given)
     if confirmed:
-        body = opt_in.welcome(line, program, is_marketing=confirmed is Purpose.MARKETING)
+        body = wordings.welcome(line, program, is_marketing=confirmed is Purpose.MARKETING)
         say_back(conn, conversation, text, body, Purpose.OPT_IN, program)
     return confirmed is not None
 
@@ -243,22 +243,12 @@ def is_answered(text: InboundText, heard: Heard) -> bool:
 
 
 def answer(conn: Connection, line: Line, conversation: Conversation, text: InboundText, heard: Heard) -> None:
-    contact = f" Contact {line.contact}." if line.contact else ""
-    body, purpose = {
-        Keyword.STOP: (
-            f"{line.name}: you are unsubscribed and will get no more texts. Reply START to resubscribe.",
-            Purpose.OPT_OUT_CONFIRMATION,
-        ),
-        Keyword.START: (
-            f"{line.name}: you will get our texts again. Reply HELP for help, STOP to end.",
-            Purpose.HELP_REPLY,
-        ),
-        Keyword.HELP: (
-            line.help_text or f"{line.name}.{contact} Msg & data rates may apply. Reply STOP to opt out.",
-            Purpose.HELP_REPLY,
-        ),
+    say, purpose = {
+        Keyword.STOP: (wordings.unsubscribed, Purpose.OPT_OUT_CONFIRMATION),
+        Keyword.START: (wordings.resubscribed, Purpose.HELP_REPLY),
+        Keyword.HELP: (wordings.help_of, Purpose.HELP_REPLY),
     }[heard.kind]
-    say_back(conn, conversation, text, body, purpose)
+    say_back(conn, conversation, text, say(line), purpose)
 
 
 def say_back(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from replyline.db.tables import consent_events
 from replyline.errors import ReplylineError
-from replyline.outbound import opt_in as words
+from replyline.outbound import wordings
 from replyline.outbound.say import say_first
 from replyline.plugins.line import Line
 from replyline.plugins.programs import Tier
@@ -69,7 +69,7 @@ def sign_up(conn: Connection, line: Line, senders: Sequence[Sender], given: Sign
     event_id = opt_in(conn, Whose(line=line.key, phone=given.phone), agreed, now=now)
     if not need.double_opt_in and not given.is_welcomed:
         return SignedUp(event_id=event_id, text_id=None, waits_for_answer=False)
-    say = words.question if need.double_opt_in else words.welcome
+    say = wordings.question if need.double_opt_in else wordings.welcome
     text_id = say_first(
         conn,
         senders=senders,

@@ -39,6 +39,8 @@ class Line:
     # Languages whose STOP, START and HELP count though no carrier's list has them: "de", "pl". They are translations, so have
     # somebody who speaks the language read keywords.csv first.
     keyword_languages: Sequence[str] = ()
+    # Texts that may ask to stop in words of nobody's list are shown to the model, one by one and alone.
+    hears_with_model: bool = True
     help_text: str = ""  # the answer to HELP where Twilio gives none; made from the name when empty
     contact: str = ""  # a phone number or e-mail address people may turn to; part of the answer to HELP
 

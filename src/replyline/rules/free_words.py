@@ -175,6 +175,29 @@ def asks_whether_to_go_on(body: str) -> bool:
     return GO_ON.search(body) is not None
 
 
+# The beginnings of words that opt-outs are made of, in any wording: whatever has one is worth a model's look.
+HINTS = re.compile(
+    r"\b(?:stop|quit|ceas|enough|unsub|desub|remov|delet|eras|list|spam|text|txt|messag|msg|sms|contact|bother|haras|alone|opt|"
+    r"subscri|annoy|block|report|leav|done|wrong|never|longer|any ?more|interest|consent|unwant|bugg|pester|junk|lose|send|promo|reply|no m(?:as|ore)|"
+    r"mensaj|baja|molest|escrib|mand|envi|dej|desinscr|desuscr|borr|elimin|supr|"  # Spanish
+    r"desabon|desinscri|arret|envoy|tranquil|recevoir|ecri|suppr|"  # French
+    r"nachricht|abmeld|abbest|losch|schick|schreib|ruhe|kontakt|aufhor|hor|kein|"  # German
+    r"mensag|incomod|descadastr|chega|contat|"  # Portuguese
+    r"iscri|disiscri|scriv|basta|cancell|contatt|lasci|pace|"  # Italian
+    r"bericht|lijst|stuur|afmeld|uitschr|rust|verwijd|schrij|"  # Dutch
+    r"wiadom|pis|przest|wypis|usun|spok)\w*"  # Polish
+)
+OTHER_SCRIPTS = re.compile(r"[^\W\d_a-z]{2}")  # of a text without accents: the phrases know none of them
+
+
+def may_ask_to_stop(body: str) -> bool:
+    """Whether a text has a word that an opt-out might have, or is in a script that the phrases do not read."""
+    if not 1 < len(body) <= LONGEST_BODY:
+        return False
+    said = normalised(body)
+    return HINTS.search(said) is not None or OTHER_SCRIPTS.search(said) is not None
+
+
 def asks_to_stop(body: str) -> bool:
     """Whether somebody asks in their own words to get no more texts."""
     if len(body) > LONGEST_BODY:

@@ -106,6 +106,13 @@ def step_of(row: AnyRow, began: datetime, *, is_last: bool) -> Moment:
             return Moment(kind="model", after=after, took=took, **model_words(row, is_last=is_last))
         case StepKind.ACTION:
             return Moment(kind="action", after=after, took=took, **action_words(row))
+        case StepKind.HEAR:
+            asks = {
+                "stop": "They want no more texts.",
+                "unsure": "They may want no more: nothing is advertised to them.",
+            }
+            note = asks.get(row.output or "", "It is no opt-out.")
+            return Moment(kind="check", title="The model heard the text", note=note, after=after, took=took)
         case StepKind.CHECK:
             return Moment(
                 kind="check", title="Sent back to the model", note=row.output or "", after=after, tone=Tone.HELD

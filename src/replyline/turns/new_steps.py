@@ -64,6 +64,26 @@ def action(answer: Step, n: int, call: ToolCall, now: datetime) -> Step:
     )
 
 
+def heard(
+    turn: Begun, text_id: str, asks: str, model: str, usage: Usage | None, started_at: datetime, now: datetime
+) -> Step:
+    """The model said whether a text asks to get no more of them."""
+    return Step(
+        id=new_id("stp"),
+        turn_id=turn.id,
+        position=len(turn.steps),
+        kind=StepKind.HEAR,
+        key=f"hear:{text_id}",
+        name=storable(model)[:100],
+        state=StepState.ENDED,
+        input=text_id,
+        output=asks,
+        started_at=started_at,
+        ended_at=now,
+        usage=counted(usage) if usage else {},
+    )
+
+
 def check(turn: Begun, complaint: str, now: datetime) -> Step:
     """Our own check sends the draft back."""
     position = len(turn.steps)

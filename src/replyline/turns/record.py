@@ -3,17 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import AnyRow, micros
-from replyline.outbound.queue import NewText, queue_text, queue_texts
+from replyline.outbound import wordings
+from replyline.outbound.queue import NewText, cancel_queued, queue_text, queue_texts
 from replyline.plugins.line import Line
-from replyline.rules.facts import Purpose
+from replyline.rules import consent
+from replyline.rules.facts import Purpose, Scope
 from replyline.turns import statements as sql
 from replyline.turns.begin import LOOP_GAP
+from replyline.turns.hear import VERSION, Asks
 from replyline.turns.schedule import KIND
 from replyline.turns.statements import (
     as_input,
@@ -27,6 +31,9 @@ from replyline.turns.statements import (
 from replyline.turns.states import Begun, Input, Step, StepKind, StepState, TurnState
 from replyline.work import Arm, Claimed, LostLease, arm_many, finish_many, later
 from replyline.work.queue import ours
+
+# A confirmation that comes later than this is none (47 CFR 64.1200(a)(12)); a turn begins seconds after its texts.
+PROMPTLY = timedelta(minutes=4, seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +133,26 @@ def answer_the_rest(conn: Connection, endings: Sequence[Ending]) -> None:
     left = by_conversation(conn, sql.UNANSWERED, [ending.job.key for ending in endings])
     owed = [ending for ending in endings if ending.job.key in left]
     arm_many(conn, [Arm(kind=KIND, key=each.job.key, due=each.now, now=each.now, priority=1) for each in owed])
+
+
+def hear(conn: Connection, job: Claimed, turn: Begun, step: Step, line: Line, now: datetime) -> None:
+    """Write down what the model heard in a text, and act on it at once. Raises `LostLease`."""
+    check_lease(conn, job)
+    sql.ADD_STEP(conn, [step_row(step)])
+    if step.output == Asks.NO.value:
+        return
+    is_stop = step.output == Asks.STOP.value
+    whose = consent.Whose(line=line.key, phone=turn.phone)
+    proof = {"model": step.name, "said": step.output or "", "question": VERSION}
+    scope = Scope.ALL if is_stop else Scope.MARKETING
+    given: dict[str, Any] = {"scope": scope, "text_id": step.input, "proof": proof}
+    consent.opt_out(conn, whose, now=now, source="keyword", matched_by="classifier", **given)
+    if not is_stop:
+        return
+    cancel_queued(conn, line=line.key, phone=turn.phone, now=now, why="they opted out")
+    if now - turn.created_at < PROMPTLY:
+        confirmation = text_of(turn, line.key, wordings.unsubscribed(line), now)
+        queue_text(conn, replace(confirmation, purpose=Purpose.OPT_OUT_CONFIRMATION, turn_id=None), now)
 
 
 def put_off(conn: Connection, job: Claimed, turn: Begun, *, due: datetime, why: str) -> None:

@@ -25,6 +25,7 @@ class StepKind(StrEnum):
     MODEL = "model"  # the model answered
     ACTION = "action"  # an action was called
     CHECK = "check"  # our own check sent the draft back
+    HEAR = "hear"  # the model was asked whether a text asks to get no more of them
     TEXTS = "texts"  # more texts came in and joined the turn
 
 

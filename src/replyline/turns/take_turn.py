@@ -19,10 +19,11 @@ from replyline.plugins.line import Line
 from replyline.turns import new_steps, progress, record
 from replyline.turns.begin import Begin, begin
 from replyline.turns.draft import body_of, complaint_about
+from replyline.turns.hear import Asks, hear, to_hear
 from replyline.turns.known import Seen, pictures_of, record_of
 from replyline.turns.progress import Act, Ask, AskPerson, Exhausted, Reply
 from replyline.turns.run_action import run_action
-from replyline.turns.states import Begun, Step, TurnState
+from replyline.turns.states import Begun, Input, Step, TurnState
 from replyline.turns.transcript import instructions_of, parts_of
 from replyline.work import Claimed, LostLease
 from replyline.work.worker import backoff
@@ -51,7 +52,9 @@ class TakeTurn:
         store: MediaStore,
         secret: bytes,
         sees_pictures: bool = True,
+        hears: bool = False,
     ) -> None:
+        self._hears = hears and line.hears_with_model
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
         self._instructions = instructions_of(line)
@@ -110,6 +113,9 @@ class TakeTurn:
             turn = replace(turn, record=await record_of(turn, self._line, self._db, self._clock))
         seen: Seen = {}
         while True:
+            if self._hears and (unheard := to_hear(turn)):
+                turn = await self._hear(job, turn, unheard[0])
+                continue
             move = progress.next_move(turn.steps)
             if isinstance(move, Ask):
                 seen = await pictures_of(turn, self._db, self._store, seen)
@@ -145,6 +151,19 @@ class TakeTurn:
             # Nothing is left to do but to send it, so the answer and the turn's end share one transaction.
             return await self._end(job, turn, body, TurnState.DONE, "answered", add=added, waits_for_new=True)
         return await self._write(job, turn, add=added)
+
+    async def _hear(self, job: Claimed, turn: Begun, text: Input) -> Begun:
+        """Ask whether a text asks to get no more of them. Raises `Ended` when it does."""
+        started_at = self._clock.now()
+        asks, usage = await hear(self._model, text.body, self._identifier(turn))
+        now = self._clock.now()
+        step = new_steps.heard(turn, text.id, asks.value, self._model.name, usage, started_at, now)
+        await self._db.run(record.hear, job, turn, step, self._line, now)
+        log.info("text_heard", text=text.id, asks=asks.value)
+        turn = replace(turn, steps=[*turn.steps, step])
+        if asks is Asks.STOP:
+            await self._end(job, turn, None, TurnState.DROPPED, "dropped", why="they have opted out")
+        return turn
 
     async def _act(self, job: Claimed, turn: Begun, step: Step) -> Begun:
         ended = await run_action(step, turn, self._line, self._db, self._clock)

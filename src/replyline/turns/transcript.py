@@ -99,5 +99,5 @@ def steps_as_parts(
                 yield Check(text=f"Result of {step.name}: {output}")
         elif step.kind is StepKind.CHECK:
             yield Check(text=step.output or "")
-        else:
+        elif step.kind is StepKind.TEXTS:
             yield texts_of([joined[text_id] for text_id in json.loads(step.output or "[]")], pictures)

@@ -1,4 +1,4 @@
-"""The texts about signing up: the question, and the welcome that carriers ask for (compliance.md §5.2)."""
+"""The texts that are ours to word: about opting in and out, and HELP (compliance.md §2.2, §5.2, §5.3)."""
 
 from replyline.plugins.line import Line
 from replyline.plugins.programs import Program
@@ -17,6 +17,20 @@ def question(line: Line, program: str, *, is_marketing: bool) -> str:
 def welcome(line: Line, program: str, *, is_marketing: bool) -> str:
     about = program_of(line, program, is_marketing=is_marketing)
     return f"{line.name}: you're in for {about.called}. {about.frequency}. {RATES}"
+
+
+def unsubscribed(line: Line) -> str:
+    """The one text that may follow a STOP: no advertising, nothing else (47 CFR 64.1200(a)(12))."""
+    return f"{line.name}: you are unsubscribed and will get no more texts. Reply START to resubscribe."
+
+
+def resubscribed(line: Line) -> str:
+    return f"{line.name}: you will get our texts again. Reply HELP for help, STOP to end."
+
+
+def help_of(line: Line) -> str:
+    contact = f" Contact {line.contact}." if line.contact else ""
+    return line.help_text or f"{line.name}.{contact} Msg & data rates may apply. Reply STOP to opt out."
 
 
 def program_of(line: Line, program: str, *, is_marketing: bool) -> Program:

@@ -113,7 +113,7 @@ async def test_a_text_that_joins_a_turn_is_heard_too(road):
 
 
 async def test_a_confirmation_that_would_come_late_is_not_sent(road):
-    gym = road(ModelUnavailable("away"), says("STOP"), deadline=3600.0)
+    gym = road(ModelUnavailable("away"), says("STOP"), deadline=3600.0, holding_after=None)
     await gym.text(PUZZLE)
     await gym.work()
     await gym.work(seconds=600)

@@ -138,6 +138,11 @@ def introduce_again(conn: Connection, contact_id: str) -> None:
     conn.execute(INTRODUCE_AGAIN, {"contact": contact_id})
 
 
+def clarify_until(conn: Connection, conversation_id: str, until: datetime | None) -> None:
+    """Have the next answer ask somebody who has just opted out whether they meant it; none: no longer."""
+    conn.execute(CLARIFY, {"conversation_id": conversation_id, "until": until})
+
+
 def last_said(conn: Connection, conversation_id: str) -> str | None:
     """The last text of ours in a conversation."""
     return conn.execute(LAST_SAID, {"conversation_id": conversation_id}).scalar()
@@ -210,6 +215,11 @@ WRITTEN_SINCE = select(texts.c.body).where(
     texts.c.is_inbound,
 )
 INTRODUCE_AGAIN = update(contacts).where(contacts.c.id == bindparam("contact")).values(introduced_at=None)
+CLARIFY = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"))
+    .values(clarifies_until=bindparam("until", type_=UtcTime))
+)
 LAST_SAID = (
     select(texts.c.body)
     .where(
@@ -221,7 +231,7 @@ LAST_SAID = (
     .limit(1)
 )
 LAST_OF_OURS = (
-    select(texts.c.id, texts.c.program, texts.c.created_at)
+    select(texts.c.id, texts.c.program, texts.c.purpose, texts.c.body, texts.c.created_at)
     .where(
         texts.c.conversation_id == bindparam("conversation_id"),
         texts.c.is_inbound.is_(False),

@@ -63,6 +63,8 @@ conversations = Table(
     # The loop guard: answers in a row, each soon after the last.
     Column("quick_answers", Integer, nullable=False, server_default="0"),
     Column("last_answer_at", UtcTime),
+    # They have opted out with a word that may have answered our question: until then the answer may say so, once.
+    Column("clarifies_until", UtcTime),
     UniqueConstraint("line", "phone", "our_address"),
 )
 

@@ -21,9 +21,19 @@ from replyline.outbound import wordings
 from replyline.outbound.queue import NewText, cancel_queued, queue_text
 from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.line import Line
+from replyline.plugins.programs import Tier
 from replyline.rules import are_you_human, consent, free_words, opt_in_words
 from replyline.rules.facts import Purpose
-from replyline.rules.keywords import NO_MORE, Heard, Keyword, Words, hear, twilio_answers
+from replyline.rules.keywords import (
+    NO_MORE,
+    Heard,
+    Keyword,
+    Words,
+    answers_questions_too,
+    hear,
+    takes_back,
+    twilio_answers,
+)
 from replyline.rules.person import person_of
 from replyline.turns.schedule import turn_for
 from replyline.work import Arm, arm_many
@@ -34,6 +44,7 @@ BURST = 10
 LONGEST_WAIT = timedelta(minutes=1)
 # A confirmation or help text that comes later than this would only confuse (47 CFR 64.1200(a)(12): 5 minutes).
 PROMPTLY = timedelta(minutes=5)
+QUESTION_IS_OPEN = timedelta(hours=24)
 FOUND_LATE = "found in Twilio's list too late to be answered"
 
 OptedOut = dict[tuple[str, str], datetime]  # since when, by line and phone
@@ -94,7 +105,13 @@ def take_in(
     if heard is not None and heard.kind is Keyword.START and person not in opted_out:
         remember_suppressed(conn, arrival, conversation, opted_out)
     if heard is not None and is_meant(heard, text, opted_out.get(person)):
-        why = heed(conn, arrival, conversation, text_id, heard, opted_out)
+        asked = heard.kind is Keyword.STOP and may_answer_our_question(conn, arrival, conversation, heard)
+        why = heed(conn, arrival, conversation, text_id, heard, opted_out, is_answered_by_turn=asked)
+        if (
+            asked
+        ):  # all texts have stopped; the turn does what they may have meant, and says so in the one text they get
+            store.clarify_until(conn, conversation.id, text.received_at + PROMPTLY)
+            return Received.NEW
         store.mark_handled(conn, [text_id], text.noted_at, why=why)
         return Received.HEEDED
     if person not in opted_out and has_joined(conn, arrival, conversation, text_id):
@@ -190,6 +207,17 @@ def hear_in(conn: Connection, conversation: Conversation, text: InboundText, wor
     return None
 
 
+def may_answer_our_question(conn: Connection, arrival: Arrival, conversation: Conversation, heard: Heard) -> bool:
+    """Whether a stop may have been the answer to what we asked last, and Twilio has not acted on it (compliance.md §6)."""
+    text = arrival.text
+    if text.opt_out_type or text.found_at is not None or conversation.opted_out_since or conversation.taken_over_by:
+        return False
+    if not answers_questions_too(heard.word, arrival.line.action_words):
+        return False
+    last = store.last_of_ours(conn, conversation.id)
+    return last is not None and "?" in last.body and text.received_at - last.created_at < QUESTION_IS_OPEN
+
+
 def asked_whether_to_go_on(conn: Connection, conversation: Conversation) -> bool:
     """Whether the last thing we said was the question whether they still want our texts."""
     said = store.last_said(conn, conversation.id)
@@ -203,6 +231,8 @@ def heed(
     text_id: str,
     heard: Heard,
     opted_out: OptedOut,
+    *,
+    is_answered_by_turn: bool = False,
 ) -> str:
     """Do what a keyword asks for; gives what became of it."""
     line, text = arrival.line, arrival.text
@@ -214,16 +244,27 @@ def heed(
             consent.record(conn, whose, now=at, kind="opt_out", source="keyword", **how)
             return "heard as stop, and they wrote START after it"
         consent.opt_out(conn, whose, now=at, source="keyword", **how)
+        store.clarify_until(conn, conversation.id, None)
         cancel_queued(conn, line=whose.line, phone=whose.phone, now=text.noted_at, why="they opted out")
         opted_out.setdefault((whose.line, whose.phone), at)
     elif heard.kind is Keyword.START:
         consent.reopen(conn, whose, now=at, person=person_of(whose.phone, arrival.secret), **how)
         opted_out.pop((whose.line, whose.phone), None)
+        store.clarify_until(conn, conversation.id, None)
+        if answers_clarification(conn, conversation, heard):
+            notices = consent.OptIn(purpose=Purpose.TRANSACTIONAL, tier=Tier.EXPRESS, source="keyword")
+            consent.opt_in(conn, whose, notices, now=at)
     else:
         consent.record(conn, whose, now=at, kind="help", source="keyword", **how)
-    if not is_answered(text, heard):
+    if not is_answered_by_turn and not is_answered(text, heard):
         answer(conn, line, conversation, text, heard)
     return f"heard as {heard.kind.value}"
+
+
+def answers_clarification(conn: Connection, conversation: Conversation, heard: Heard) -> bool:
+    """Whether they want our notices after all, having been asked in so many words."""
+    last = store.last_of_ours(conn, conversation.id)
+    return takes_back(heard.word) and last is not None and last.purpose == Purpose.OPT_OUT_CONFIRMATION.value
 
 
 def has_come_back_since(conn: Connection, conversation: Conversation, moment: datetime) -> bool:

@@ -6,6 +6,7 @@ from replyline.rules.opt_in_words import JOIN
 
 OFFERS = Program("offers", title="our news and offers")  # what a line without programs sends unasked
 NOTICES = Program("notices", title="our notices")
+TEXTS_OK = "TEXTS OK"
 RATES = "Msg & data rates may apply. HELP for help, STOP to opt out."
 
 
@@ -22,6 +23,11 @@ def welcome(line: Line, program: str, *, is_marketing: bool) -> str:
 def unsubscribed(line: Line) -> str:
     """The one text that may follow a STOP: no advertising, nothing else (47 CFR 64.1200(a)(12))."""
     return f"{line.name}: you are unsubscribed and will get no more texts. Reply START to resubscribe."
+
+
+def clarification(line: Line) -> str:
+    """What may follow a STOP by a word that also answers a question; no answer to it leaves all stopped (§2.2, §6)."""
+    return f"You get no more texts from {line.name}. Reply {TEXTS_OK} to keep getting them."
 
 
 def resubscribed(line: Line) -> str:

@@ -39,6 +39,9 @@ class Line:
     # Languages whose STOP, START and HELP count though no carrier's list has them: "de", "pl". They are translations, so have
     # somebody who speaks the language read keywords.csv first.
     keyword_languages: Sequence[str] = ()
+    # Words such as "cancel" that also answer this business's questions, and that you have taken off Advanced Opt-Out's list.
+    # They stop all texts first; the answer then says how to keep them (compliance.md §6).
+    action_words: Sequence[str] = ()
     # Texts that may ask to stop in words of nobody's list are shown to the model, one by one and alone.
     hears_with_model: bool = True
     help_text: str = ""  # the answer to HELP where Twilio gives none; made from the name when empty

@@ -76,6 +76,9 @@ COURTESIES = {
     ),
 }
 COLLIDING = {"cancel", "end", "quit", "revoke", "yes", "remove", "cancelar", "annulla", "iptal", "batal"}
+# Words for cancelling in other languages are no carrier's, and answer questions too (compliance.md §6).
+CANCELLING = {"cancelar", "annulla", "iptal", "batal", "取消", "إلغاء"}
+TAKES_BACK = dict.fromkeys(("texts ok", "text ok", "texts okay"), Keyword.START)  # the answer to our clarification
 Words = Mapping[str, Keyword]  # more words than Twilio's, as they are compared
 NO_MORE: Words = {}
 
@@ -110,12 +113,23 @@ def hear(body: str, sender: SenderKind | None = None, words: Words = NO_MORE) ->
     )
 
 
+def answers_questions_too(word: str, action_words: Iterable[str]) -> bool:
+    """Whether a word that stops all texts may have meant our question: the line's own words, and "cancel" in languages."""
+    said = normalised(word)
+    return said in {normalised(each) for each in (*action_words, *CANCELLING)}
+
+
+def takes_back(word: str) -> bool:
+    """Whether a word answers our clarification: texts are fine after all."""
+    return normalised(word) in TAKES_BACK
+
+
 def look_up(said: str, words: Words) -> tuple[Keyword, Literal["twilio", "per_se", "list"]] | None:
     if kind := TWILIO_DEFAULTS.get(said):
         return kind, "twilio"
     if kind := PER_SE.get(said):
         return kind, "per_se"
-    if kind := WRITTEN_AS.get(said) or words.get(said):
+    if kind := WRITTEN_AS.get(said) or TAKES_BACK.get(said) or words.get(said):
         return kind, "list"
     return None
 

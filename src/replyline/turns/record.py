@@ -67,6 +67,7 @@ class Ending:
     state: TurnState
     outcome: str
     why: str | None = None
+    clarification: str = ""  # what ends an answer to somebody who may have opted out unawares
     waits_for_new: bool = True  # texts that came meanwhile join the turn instead of ending it
     now: datetime
 
@@ -110,7 +111,9 @@ def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow])
         turn, now, row = ending.turn, ending.now, rows[ending.job.key]
         why = reason_to_drop(row)
         reply = None if why else ending.reply
-        if reply and ending.state is TurnState.WAITING:
+        if row.clarifies_until is not None:
+            replies += clarified(ending, row, reply)
+        elif reply and ending.state is TurnState.WAITING:
             hold_once(conn, turn, row.line, reply, now)
         elif reply:
             replies.append(text_of(turn, row.line, reply, now))
@@ -122,10 +125,22 @@ def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow])
     queue_texts(conn, replies, last)
     sql.COUNT_ANSWER(conn, answered)
     sql.END_TURN(conn, ended)
+    if clarifying := [row.id for row in rows.values() if row.clarifies_until is not None]:
+        conn.execute(sql.CLARIFIED, {"ids": sorted(clarifying)})
     sql.HANDLED_BY(conn, [(ending.turn.id, micros(ending.now)) for ending in endings])
     answer_the_rest(conn, [ending for ending in endings if not ending.waits_for_new])
     finish_many(conn, [ending.job for ending in endings], now=last)
     wake(conn, CHANGE)
+
+
+def clarified(ending: Ending, row: AnyRow, reply: str | None) -> list[NewText]:
+    """The answer to who has opted out with a word that may have meant something else: with the way back, or none at all."""
+    if ending.now >= row.clarifies_until or not ending.clarification:
+        return []
+    is_answer = reply and ending.state is TurnState.DONE
+    body = f"{reply} {ending.clarification}" if is_answer else ending.clarification
+    text = text_of(ending.turn, row.line, body, ending.now)
+    return [replace(text, purpose=Purpose.OPT_OUT_CONFIRMATION, expires_at=row.clarifies_until)]
 
 
 def answer_the_rest(conn: Connection, endings: Sequence[Ending]) -> None:
@@ -165,7 +180,7 @@ def hold(conn: Connection, job: Claimed, turn: Begun, line: Line, now: datetime)
     """Queue the holding text while the turn goes on, unless nobody is to be answered any more."""
     check_lease(conn, job)
     row = conn.execute(sql.GET_CONVERSATION, {"conversation_id": turn.conversation_id}).one()
-    if reason_to_drop(row) is None:
+    if reason_to_drop(row) is None and row.clarifies_until is None:
         hold_once(conn, turn, line.key, line.holding_text, now)
 
 

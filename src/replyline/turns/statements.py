@@ -25,7 +25,7 @@ def lost(job: Claimed) -> LostLease:
 
 
 def reason_to_drop(conversation: AnyRow) -> str | None:
-    if conversation.opted_out_since is not None:
+    if conversation.opted_out_since is not None and conversation.clarifies_until is None:
         return "they have opted out"
     return "a person answers here" if conversation.taken_over_by else None
 
@@ -124,6 +124,7 @@ _conversation = (
         contacts.c.name,
         contacts.c.notes,
         opt_outs.c.since.label("opted_out_since"),
+        conversations.c.clarifies_until,
     )
     .join(contacts, contacts.c.id == conversations.c.contact_id)
     .outerjoin(
@@ -137,6 +138,9 @@ _conversation = (
 )
 GET_CONVERSATION = _conversation.where(conversations.c.id == bindparam("conversation_id"))
 GET_CONVERSATIONS = _conversation.where(conversations.c.id.in_(bindparam("ids", expanding=True)))
+CLARIFIED = (
+    update(conversations).where(conversations.c.id.in_(bindparam("ids", expanding=True))).values(clarifies_until=None)
+)
 _input = select(
     texts.c.id,
     texts.c.conversation_id,

@@ -14,6 +14,7 @@ from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
 from replyline.llm.prompt import Tool
 from replyline.log import get_log
+from replyline.outbound import wordings
 from replyline.plugins.calling import leave
 from replyline.plugins.line import Line
 from replyline.turns import new_steps, progress, record
@@ -210,6 +211,7 @@ class TakeTurn:
             state=state,
             outcome=outcome,
             why=why,
+            clarification=wordings.clarification(self._line),
             waits_for_new=waits_for_new,
             now=self._clock.now(),
         )

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from replyline.app import CONNECTION_GRACE, FALLBACK, SMS, App, wire
+from replyline.app import CONNECTION_GRACE, FALLBACK, SMS, App, secret_of, senders_in, wire
 from replyline.clock import Clock, SystemClock
 from replyline.db.migrate import Migrations, migrate
 from replyline.errors import ReplylineError
@@ -78,6 +78,8 @@ def make_desk(
         our_number=OUR_NUMBER,
         clock=clock,
         model_note=model_note,
+        senders=senders_in(settings, line),
+        secret=secret_of(settings),
         stopping=stopping,
     )
     web = app.web(

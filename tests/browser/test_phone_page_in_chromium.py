@@ -1,5 +1,6 @@
 """The first minute: somebody starts the demo, opens the phone and texts."""
 
+import json
 import re
 import struct
 import time
@@ -184,3 +185,37 @@ def test_the_demo_stops_at_once_though_a_page_is_open(browser, tmp_path):
         demo.stop()
         assert time.monotonic() - began < 3
         expect(page.get_by_role("status")).to_have_text("connecting again")
+
+
+def test_an_offer_is_refused_without_consent_and_held_where_it_is_night_and_says_why(page):
+    add_phone(page)
+    page.get_by_role("button", name="Send an offer").click()
+    expect(newest(page).locator(".state")).to_have_text("refused")
+    expect(newest(page)).to_contain_text("The line asks for express written consent; the ledger has none.")
+    page.get_by_role("button", name="Offer at night").click()
+    expect(newest(page).locator(".state")).to_have_text("held")
+    expect(newest(page)).to_contain_text("It waits until")
+    expect(newest(page)).to_contain_text("quiet_hours: is it a decent hour wherever they may be?")
+    expect(replies(page)).to_have_count(1)  # the welcome, and not the offer
+
+
+def test_the_ledger_of_a_phone_is_shown_and_everything_kept_of_it_can_be_downloaded(page):
+    number = add_phone(page)
+    page.get_by_role("button", name="Sign them up").click()
+    expect(replies(page)).to_contain_text("you're in for our news and offers")
+    page.get_by_role("button", name="STOP", exact=True).click()
+    expect(page.get_by_text("Opted out since")).to_be_visible()
+    page.get_by_role("button", name="Ledger").click()
+    ledger = page.get_by_role("dialog")
+    expect(ledger.get_by_role("heading")).to_have_text(f"Ledger of {number}")
+    expect(ledger.get_by_role("listitem")).to_contain_text(
+        [re.compile("opt in.*web_form"), re.compile("opt out.*STOP")]
+    )
+    expect(ledger).to_contain_text("nothing changed, nothing missing")
+    ledger.get_by_role("button", name="Close").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    kept = json.loads(download.value.path().read_text())
+    assert [event["kind"] for event in kept["consent events"]] == ["opt_in", "opt_out"]
+    assert "Not a condition of purchase." in kept["consent events"][0]["proof"]["disclosure"]
+    assert len(kept["texts"]) == 2  # the welcome and their STOP; the confirmation is Twilio's

@@ -77,7 +77,7 @@ class Handsets:
         return lambda: self._watching.remove(woken)
 
     def add(self, number: str) -> None:
-        if number not in self._sent and len(self._sent) < MOST_PHONES:
+        if number not in self._sent and len(self._sent) <= MOST_PHONES:
             self._sent[number] = []
             self._twilio.phone(number)  # from now on it shows what it gets
             self._tell()

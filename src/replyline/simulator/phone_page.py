@@ -19,6 +19,8 @@ from replyline.conversations.segments import LONGEST_BODY
 from replyline.db import Db
 from replyline.errors import ReplylineError
 from replyline.plugins.line import Line
+from replyline.plugins.senders import Sender
+from replyline.simulator.business import Business
 from replyline.simulator.handsets import MOST_PHONES, Handsets
 from replyline.simulator.phone_stream import PhoneStream
 from replyline.simulator.simulated_twilio import SimulatedTwilio
@@ -66,6 +68,8 @@ def phone_page_routes(
     our_number: str,
     clock: Clock,
     model_note: str,
+    senders: Sequence[Sender] = (),
+    secret: bytes = b"",
     suggestions: Sequence[str] = SUGGESTIONS,
     stopping: asyncio.Event | None = None,
 ) -> list[BaseRoute]:
@@ -73,6 +77,7 @@ def phone_page_routes(
     for them."""
     handsets = Handsets(twilio, clock.now())
     page = PhonePage(twilio=twilio, our_number=our_number, handsets=handsets)
+    business = Business(line=line, senders=senders, db=db, clock=clock, handsets=handsets, secret=secret)
     stream = PhoneStream(
         db=db,
         line=line,
@@ -90,6 +95,15 @@ def phone_page_routes(
     async def events(request: Request) -> Response:
         return StreamingResponse(stream.follow(), media_type="text/event-stream", headers=HEADERS)
 
+    async def sign_up(request: Request) -> dict[str, Any]:
+        return await business.sign_up(page.number(request))
+
+    async def offer(request: Request) -> dict[str, Any]:
+        return await business.offer(page.number(request))
+
+    async def offer_at_night(_: Request) -> dict[str, Any]:
+        return await business.offer_at_night()
+
     return [
         Route("/", file("index.html", "text/html")),
         Route("/page.css", file("page.css", "text/css")),
@@ -99,6 +113,11 @@ def phone_page_routes(
         Route("/phones", told(page.add_phone), methods=["POST"]),
         Route("/phones/{number}/texts", told(page.text), methods=["POST"]),
         Route("/phones/{number}/burst", told(page.burst), methods=["POST"]),
+        Route("/phones/{number}/sign-up", told(sign_up), methods=["POST"]),
+        Route("/phones/{number}/offer", told(offer), methods=["POST"]),
+        Route("/offer-at-night", told(offer_at_night), methods=["POST"]),
+        Route("/phones/{number}/ledger", business.ledger),
+        Route("/phones/{number}/export", business.export),
     ]
 
 
@@ -116,7 +135,7 @@ class PhonePage:
 
     async def text(self, request: Request) -> dict[str, Any]:
         """Send what was typed, with pictures as `{"content": BASE64}`."""
-        number, given = self._number(request), await read_json(request)
+        number, given = self.number(request), await read_json(request)
         body, pictures = given.get("body", ""), given.get("pictures", [])
         if not isinstance(body, str) or not isinstance(pictures, list):
             raise NotLikeThis("A text has a body and a list of pictures.")
@@ -129,7 +148,7 @@ class PhonePage:
 
     async def burst(self, request: Request) -> dict[str, Any]:
         """Five texts at once: three of one person, who writes as people do, and two of others."""
-        number = self._number(request)
+        number = self.number(request)
         others = [each for each in self._handsets.numbers if each != number]
         while len(others) < len(MEANWHILE) and (added := self._handsets.add_next()):
             others.append(added)
@@ -147,7 +166,8 @@ class PhonePage:
             return Response(status_code=404)
         return Response(media.content, media_type=media.content_type, headers=HEADERS)
 
-    def _number(self, request: Request) -> str:
+    def number(self, request: Request) -> str:
+        """The phone that a request is about. Raises `NotLikeThis`."""
         number: str = request.path_params["number"]
         if number not in self._handsets.numbers:
             raise NotLikeThis(f"There is no phone {number} here.")

@@ -10,7 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, tuple_
 
 from replyline.db.columns import AnyRow
-from replyline.db.tables import conversations, delivery_reports, media, opt_outs, senders, steps, texts, turns, work
+from replyline.db.tables import (
+    conversations,
+    decisions,
+    delivery_reports,
+    media,
+    opt_outs,
+    senders,
+    steps,
+    texts,
+    turns,
+    work,
+)
 from replyline.outbound import queue
 from replyline.simulator.trail_exchange import exchange_of
 from replyline.simulator.trail_records import Exchange, OptOut, Rows, millis
@@ -66,6 +77,7 @@ def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
     found_steps = by(read(conn, STEPS, turn_ids), "turn_id")
     reports = by(read(conn, REPORTS, [row.id for row in shown if not row.is_inbound]), "text_id")
     attached = by(read(conn, MEDIA, [row.id for row in shown if row.is_inbound and row.media]), "text_id")
+    decided = by(read(conn, DECISIONS, [row.id for row in shown if not row.is_inbound]), "text_id")
     jobs = {(row.kind, row.key): row for row in read(conn, WORK, sorted(keys))}
     closed = {row.address: row.closed_until for row in conn.execute(CLOSED)}
     for group in groups:
@@ -73,6 +85,7 @@ def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
         group.turn = found_turns.get(turn_id or "")
         group.steps = found_steps.get(turn_id or "", [])
         group.reports, group.media, group.work, group.closed = reports, attached, jobs, closed
+        group.decisions = decided
     return groups
 
 
@@ -114,6 +127,7 @@ STEPS = select(steps).where(steps.c.turn_id.in_(wanted())).order_by(steps.c.posi
 REPORTS = (
     select(delivery_reports).where(delivery_reports.c.text_id.in_(wanted())).order_by(delivery_reports.c.received_at)
 )
+DECISIONS = select(decisions).where(decisions.c.text_id.in_(wanted())).order_by(decisions.c.at, decisions.c.id)
 MEDIA = select(media).where(media.c.text_id.in_(wanted())).order_by(media.c.position)
 WORK = select(work).where(tuple_(work.c.kind, work.c.key).in_(wanted()))
 CLOSED = select(senders.c.address, senders.c.closed_until).where(senders.c.closed_until.is_not(None))

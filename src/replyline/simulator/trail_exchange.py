@@ -68,7 +68,7 @@ def in_order(moments: Iterator[Moment]) -> list[Moment]:
 
 
 def figures_of(rows: Rows) -> Figures:
-    began, models = rows.began_at, [row for row in rows.steps if row.kind == StepKind.MODEL]
+    began, models = rows.began_at, [row for row in rows.steps if row.kind in {StepKind.MODEL, StepKind.HEAR}]
     costs = [row.cost_micros for row in models]
     delivered = [
         report.received_at

@@ -25,6 +25,7 @@ class Moment:
     title: str
     note: str = ""
     code: str = ""  # shown as it is: arguments, results, what was said
+    why: str = ""  # every rule's word, for who wants to know
     tone: Tone = Tone.PLAIN
     after: int | None = None  # milliseconds since the exchange began; none: when is not in the rows
     took: int | None = None  # milliseconds
@@ -100,6 +101,7 @@ class Rows:
     turn: AnyRow | None = None
     steps: list[AnyRow] = field(default_factory=list)
     reports: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
+    decisions: dict[str, list[AnyRow]] = field(default_factory=dict)  # of the gate, by the text's id
     media: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
     work: dict[tuple[str, str], AnyRow] = field(default_factory=dict)  # by kind and key, for all exchanges
     closed: dict[str, datetime] = field(default_factory=dict)  # until when nothing leaves, by the sender

@@ -8,6 +8,7 @@ from typing import Any
 from replyline.conversations.delivery import Status, from_twilio
 from replyline.db.columns import AnyRow
 from replyline.outbound import queue
+from replyline.rules.explain import in_words
 from replyline.rules.facts import Purpose
 from replyline.simulator.trail_records import Moment, Rows, Tone, since
 from replyline.turns import schedule
@@ -208,6 +209,7 @@ def departure(row: AnyRow, rows: Rows, began: datetime) -> Iterator[Moment]:
             note=f"Handed to Twilio{attempt}.",
             after=since(began, row.sending_at),
             tone=Tone.BUSY if status is Status.SENDING else Tone.PLAIN,
+            why=why_of(row, rows, "send"),
         )
     if row.sid:
         at = since(began, row.status_at) if status is Status.SENT else None
@@ -224,7 +226,8 @@ def where_it_stands(row: AnyRow, rows: Rows, began: datetime, status: Status) ->
     after = since(began, row.status_at)
     reported = any(from_twilio(report.status) is status for report in rows.reports.get(row.id, []))
     if status is Status.QUEUED and row.why:
-        yield Moment(kind="held", title="Held", note=f"{sentence(row.why)}{again}", after=after, tone=Tone.HELD)
+        note, why = f"{sentence(row.why)}{again}", why_of(row, rows, "wait")
+        yield Moment(kind="held", title="Held", note=note, after=after, tone=Tone.HELD, why=why)
     elif status is Status.UNKNOWN:
         note = f"{sentence(row.why)} Twilio's list is asked; nothing is sent again before that is known.{again}"
         yield Moment(kind="unknown", title="In doubt: it may have left", note=note, after=after, tone=Tone.HELD)
@@ -232,8 +235,19 @@ def where_it_stands(row: AnyRow, rows: Rows, began: datetime, status: Status) ->
         code = f" (Twilio's {row.error_code})" if row.error_code else ""
         tone = Tone.PLAIN if status is Status.CANCELED else Tone.BAD
         yield Moment(
-            kind=status.value, title=NEVER_SENT[status], note=f"{sentence(row.why)}{code}", after=after, tone=tone
+            kind=status.value,
+            title=NEVER_SENT[status],
+            note=f"{sentence(row.why)}{code}",
+            after=after,
+            tone=tone,
+            why=why_of(row, rows, "refuse", "wait"),
         )
+
+
+def why_of(row: AnyRow, rows: Rows, *verdicts: str) -> str:
+    """What the gate said of a text when it said so last, rule by rule."""
+    said = [each for each in rows.decisions.get(row.id, []) if each.verdict in verdicts]
+    return "\n".join(in_words(dict(said[-1]._mapping))) if said else ""
 
 
 def report_moment(row: AnyRow, began: datetime) -> Moment:
@@ -268,7 +282,12 @@ def heard_as(row: AnyRow) -> str | None:
 
 
 def span(milliseconds: int) -> str:
-    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.1f} s"
+    hours, minutes = divmod(round(milliseconds / 60_000), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def dollars(micros: int) -> str:

@@ -333,6 +333,41 @@ find("burst").onclick = async () => {
   await ask(`phones/${encodeURIComponent(current)}/burst`, {});
   find("burst").disabled = false;
 };
+find("sign-up").onclick = () => ask(`phones/${encodeURIComponent(current)}/sign-up`, {});
+find("offer").onclick = () => ask(`phones/${encodeURIComponent(current)}/offer`, {});
+find("offer-at-night").onclick = async () => {
+  const told = await ask("offer-at-night", {});
+  if (told) whenKnown(told.number, () => look(told.number));
+};
+find("show-ledger").onclick = async () => {
+  try {
+    const answer = await fetch(`phones/${encodeURIComponent(current)}/ledger`);
+    drawLedger(await answer.json());
+  } catch {
+    complain("The server does not answer.");
+  }
+};
+
+function drawLedger(kept) {
+  const { events, chain } = kept;
+  find("ledger-title").textContent = `Ledger of ${spoken(current)}`;
+  find("ledger-chain").textContent = chain.wrong.length
+    ? `The chain is broken: ${chain.wrong.join(" ")}`
+    : `The chain of all ${chain.events} events of this line holds: nothing changed, nothing missing. Its end is ${chain.head.slice(0, 16)}…`;
+  find("ledger-events").replaceChildren(...events.map((event) => {
+    const row = make("li");
+    const { at, kind, ...more } = event;
+    row.append(
+      make("span", "at", dayAndTime(at)),
+      make("b", "", kind.replaceAll("_", " ")),
+      make("span", "note", Object.entries(more).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join(" · ")),
+    );
+    return row;
+  }));
+  if (!events.length) find("ledger-events").append(make("li", "note", "This person has agreed to nothing, and taken nothing back."));
+  find("ledger").showModal();
+}
+
 find("this-phone").onclick = () => showAll(false);
 find("all-phones").onclick = () => showAll(true);
 
@@ -357,12 +392,17 @@ function drawTrail() {
   place.hidden = !shown.length;
   find("empty").hidden = shown.length > 0;
   drawOptOut();
+  drawExport();
 }
 
 function isOpen(exchange, at, shown) {
   // The newest is open; among all phones also those that began with it, as a burst does.
   const isNew = at === 0 || (showsAll && at < 3 && shown[0].began_at - exchange.began_at < 3000);
   return toggled.get(exchange.id) ?? isNew;
+}
+
+function drawExport() {
+  if (current) find("export").href = `phones/${encodeURIComponent(current)}/export`;
 }
 
 function drawOptOut() {
@@ -390,7 +430,7 @@ function drawExchange(exchange, open) {
     known.shows = shows;
     known.card.firstChild.replaceChildren(...drawSummary(exchange));
     const moments = make("ol", "moments");
-    moments.append(...exchange.moments.map(drawMoment));
+    moments.append(...exchange.moments.map((moment, at) => drawMoment(moment, `${exchange.id} ${at}`)));
     known.card.replaceChildren(known.card.firstChild, moments, drawFigures(exchange.figures));
   }
   return known.card;
@@ -417,7 +457,7 @@ function wordsOf(text) {
   return text.body ? `“${text.body}” with ${pictures}` : pictures[0].toUpperCase() + pictures.slice(1);
 }
 
-function drawMoment(moment) {
+function drawMoment(moment, id) {
   const row = make("li", "moment");
   row.dataset.tone = moment.tone;
   row.dataset.kind = moment.kind;
@@ -430,7 +470,17 @@ function drawMoment(moment) {
     make("span", "took", moment.took === null ? "" : `took ${moment.took < 1 ? "under 1 ms" : span(moment.took)}`),
   );
   if (moment.code) row.append(make("div", ["queued", "model"].includes(moment.kind) ? "code words" : "code", moment.code));
+  if (moment.why) row.append(drawWhy(moment, id));
   return row;
+}
+
+function drawWhy(moment, id) {
+  const why = make("details", "why");
+  why.open = toggled.get(id) ?? ["held", "bad"].includes(moment.tone);
+  const summary = make("summary", "", "What the gate said");
+  summary.onclick = () => toggled.set(id, !why.open);
+  why.append(summary, make("div", "code", moment.why));
+  return why;
 }
 
 function drawFigures(figures) {
@@ -468,7 +518,13 @@ function spoken(number) {
   return parts ? `(${parts[1]}) ${parts[2]}-${parts[3]}` : number;
 }
 
-const span = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`);
+function span(ms) {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const minutes = Math.round(ms / 60_000);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
 const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 
 function dayAndTime(at) {

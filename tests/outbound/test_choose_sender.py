@@ -18,6 +18,8 @@ NO_MMS = Sender("+14155550100", mms=False)
         ([US, NAME], LONDON_PHONE, {}, From(our_address="ACME")),
         ([US, POOL], TOKYO_PHONE, {}, From(our_address=SERVICE, messaging_service_sid=SERVICE)),
         ([POOL, US], PORTLAND, {}, From(our_address=US.address)),
+        # A number of their own country comes before one that only may text there, and before a name.
+        ([Sender("+14155550100", countries=["US", "GB"]), NAME, UK], LONDON_PHONE, {}, From(our_address=UK.address)),
         # What they know us by stays, though another would do.
         (
             [US, Sender("+14155550177")],

@@ -28,6 +28,7 @@ def choose_sender(
     able = [sender for sender in senders if sender.serves(country)]
     if has_pictures:
         able = [sender for sender in able if sender.can_send_pictures and takes_pictures(sender, country)]
+    able.sort(key=lambda sender: not is_local(sender, country))  # what is foreign costs more, and looks it
     for choice in [*sticky(able, last), *numbers(able), *services(able)]:
         return choice
     raise UnsendableText(why_none(senders, phone, country, has_pictures=has_pictures))
@@ -56,6 +57,10 @@ def as_from(sender: Sender) -> From:
         our_address=sender.address,
         messaging_service_sid=sender.address if is_service else sender.messaging_service or None,
     )
+
+
+def is_local(sender: Sender, country: str | None) -> bool:
+    return sender.kind is SenderKind.LONG_CODE and country_of(sender.address) == country
 
 
 def takes_pictures(sender: Sender, country: str | None) -> bool:

@@ -14,6 +14,7 @@ from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import contacts, texts
 from replyline.log import get_log
+from replyline.outbound.digest import GATHERING, Key, digest, gathers_until, key_of, may_join, waiting_notices
 from replyline.outbound.pace import Pace, lane_of_text, pace_of
 from replyline.outbound.queue import NO_LANE
 from replyline.outbound.senders import Rooms
@@ -107,6 +108,8 @@ class Departure:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     decided: list[Row] = field(default_factory=list)
     told: set[str] = field(default_factory=set)  # contacts
+    notices: Mapping[Key, Sequence[AnyRow]] = field(default_factory=dict)  # that may go together
+    joined: set[str] = field(default_factory=set)  # texts whose words leave in another
 
     def begin(self, conn: Connection, jobs: Sequence[Claimed]) -> Sequence[Claimed]:
         """Judge each text, mark those that leave as SENDING, settle the others; gives what leaves or is in doubt."""
@@ -118,18 +121,26 @@ class Departure:
         queued = [row for row in rows.values() if row.status == Status.QUEUED.value]
         self.rooms.add(conn, self.paces({lane_of_text(row) for row in queued}))
         history = history_of(conn, queued, self.now, self.secret)
+        if self.line.digest_minutes:
+            self.notices = waiting_notices(conn, queued, self.now)
         for job in jobs:
             self._settle(job, rows.get(job.key), history)
         self._write(conn)
         return self.begun
 
     def _settle(self, job: Claimed, row: AnyRow | None, history: History) -> None:
-        if row is None or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}:
+        if (
+            row is None
+            or row.id in self.joined
+            or Status(row.status) not in {Status.QUEUED, Status.SENDING, Status.UNKNOWN}
+        ):
             self.done.append(job)
             return
         if row.status != Status.QUEUED.value:
             self._move(row, Status.UNKNOWN, row.why or "The process died while it was being sent.")
             self.begun.append(replace(job, brought=Doubt(text=row)))
+            return
+        if self._gathers(job, row):
             return
         facts = facts_of(row, self.line, self.book, history)
         decision = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
@@ -155,7 +166,9 @@ class Departure:
         """The gate is open: mark it as SENDING if its sender has room."""
         told = self.now if row.contact_id in self.told else row.introduced_at
         introduces = self.line.introduces and introduction.is_due(facts.purpose, told, self.now)
-        body = self._body(row, facts, introduces=introduces)
+        notices = self.notices.get(key_of(row), ()) if may_join(row) else ()
+        together = digest(row, [each for each in notices if each.id not in self.joined])
+        body = self._body(row, facts, together.body if together.others else row.body, introduces=introduces)
         segments = row.segments if body is row.body else measure(body).segments
         if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, segments)):
             self._move(row, Status.QUEUED, why)
@@ -164,6 +177,8 @@ class Departure:
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
         self.decided.append(decision_row(row, facts, decision, self.now))
+        for other in together.others:
+            self._join(other, row)
         if introduces:
             self.told.add(row.contact_id)
         if body is not row.body:
@@ -172,9 +187,27 @@ class Departure:
         leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
         self.begun.append(replace(job, brought=leave))
 
-    def _body(self, row: AnyRow, facts: Facts, *, introduces: bool) -> str:
+    def _gathers(self, job: Claimed, row: AnyRow) -> bool:
+        """Whether a notice waits for others to go with it; one that would expire meanwhile does not."""
+        if not self.line.digest_minutes or not may_join(row):
+            return False
+        until = gathers_until(row, self.line.digest_minutes)
+        if until <= self.now or (row.expires_at is not None and row.expires_at <= until):
+            return False
+        self._move(row, Status.QUEUED, GATHERING)
+        self.held[replace(job, lane=lane_of_text(row))] = until
+        return True
+
+    def _join(self, other: AnyRow, row: AnyRow) -> None:
+        """Have one text say what another would have."""
+        self.joined.add(other.id)
+        self._move(other, Status.CANCELED, f"its words went out in {row.id}")
+        for job in [job for job in self.held if job.key == other.id]:
+            del self.held[job]
+            self.done.append(job)
+
+    def _body(self, row: AnyRow, facts: Facts, body: str, *, introduces: bool) -> str:
         """What leaves. Who was just told, in a text of this same set, is not told again."""
-        body: str = row.body
         is_one_way = registration.is_one_way(facts)
         if is_one_way and facts.purpose in UNASKED and facts.contact:
             body = introduction.one_way(body, facts.contact)

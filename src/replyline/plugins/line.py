@@ -65,6 +65,8 @@ class Line:
         ""  # when notices and advertising may arrive, where they are: "Mon-Fri 09:00-18:00|Sat 10:00-14:00"
     )
     holds_notices: bool = True  # notices wait for the morning too; false for what people wait for, such as codes
+    # Notices wait this many minutes for others to the same person, and leave with them as one text where that saves segments.
+    digest_minutes: float = 0.0
     # What people must have agreed to before they are texted unasked: none, express, express_written. Advertising to the
     # US takes express_written whatever is said here (47 CFR 64.1200(f)(9)).
     notices_need: Tier | str = Tier.EXPRESS
@@ -106,6 +108,8 @@ class Line:
                 "'Mon-Fri 09:00-18:00|Sat 10:00-14:00' and marketing_caps=['3 per 24h']."
             ) from None
         self._check_consent()
+        if not 0 <= self.digest_minutes <= 24 * 60:
+            raise BadLine(f"The line {self.key} has digest_minutes={self.digest_minutes:g}; write 0 to 1440.")
         check_together(self.senders)
         for plugin in self.plugins:
             plugin.set_up(self)

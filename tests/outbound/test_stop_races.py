@@ -19,7 +19,7 @@ def race(database_url):
     def run(how_many, start):
         seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(2**32))
         # SQLite has one writer: whoever dawdles in a transaction holds up everybody, and nobody gets between.
-        pauses = Pauses(within=0.0 if database_url.startswith("sqlite") else 0.004, between=0.002)
+        pauses = Pauses(within=0.0 if database_url.startswith("sqlite") else 0.006, between=0.004)
         race = Race(url=database_url, people=people_of(how_many), seed=seed, pauses=pauses)
         db = open_db(database_url)
         db.run_blocking(agree_all, race.people)

@@ -10,7 +10,8 @@ that, can only be claimed afterwards: and then it must never be.
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -139,39 +140,50 @@ class Race:
 
     def _act(self, people: Sequence[str], number: int) -> None:
         random, db = Random(f"{self.seed} actor {number}"), open_db(self.url)
-        for start in range(0, len(people), ROUND):
-            some = people[start : start + ROUND]
-            wanted = [(phone, random.choice(ORDINARY)) for phone in some for _ in range(EACH)]
-            db.run_blocking(queue_some, wanted, random.random())
-            wait_until_fewer_than(len(wanted) * random.uniform(0.4, 1), db)
-            for phones, do in self._plan(some, random):
-                time.sleep(random.random() * self.pauses.between)
-                if do == "stop":
-                    self.left_before |= db.run_blocking(self._stop, phones, random.random() * self.pauses.within)
-                elif do == "help":
-                    db.run_blocking(hear, phones, "HELP")
-                else:
-                    db.run_blocking(queue_some, [(phone, random.choice(ORDINARY)) for phone in phones], random.random())
+        with ThreadPoolExecutor(1) as beside:
+            for start in range(0, len(people), ROUND):
+                some = people[start : start + ROUND]
+                wanted = [(phone, random.choice(ORDINARY)) for phone in some for _ in range(EACH)]
+                db.run_blocking(queue_some, wanted, random.random())
+                wait_until_fewer_than(len(wanted) * random.uniform(0.4, 1), db)
+                for phones in groups(some, random):
+                    meanwhile = beside.submit(self._meanwhile, db, phones, random.random())
+                    time.sleep(random.random() * self.pauses.between)
+                    self.left_before |= db.run_blocking(self._stop, phones, random.random())
+                    meanwhile.result()
+                late = [(phone, random.choice(ORDINARY)) for phone in random.sample(some, len(some) // 3)]
+                db.run_blocking(queue_some, late, random.random())
         db.close_blocking()
 
-    def _plan(self, people: Sequence[str], random: Random) -> list[tuple[list[str], str]]:
-        """One STOP of each, alone or with others in one set, and texts and cries for help before and after it."""
-        waiting, plan = random.sample(people, len(people)), []
-        while waiting:
-            some, waiting = waiting[: (size := random.randint(1, 4))], waiting[size:]
-            plan.append((some, "stop"))
-        plan += [([phone], "text") for phone in people if random.random() < 0.7]
-        plan += [([phone], "help") for phone in people if random.random() < 0.1]
-        random.shuffle(plan)
-        return plan
-
-    def _stop(self, conn: Connection, phones: Sequence[str], pause: float) -> dict[str, frozenset[str]]:
+    def _stop(self, conn: Connection, phones: Sequence[str], chance: float) -> dict[str, frozenset[str]]:
+        """Dawdle between what a STOP does and its commit: that is when others must wait for it."""
+        random = Random(chance)
         hear(conn, phones, "STOP")
-        time.sleep(pause)
+        time.sleep(random.random() * self.pauses.within)
         left = defaultdict(set)
         for row in conn.execute(LEFT, {"phones": list(phones)}):
             left[row.phone].add(row.id)
+        time.sleep(random.random() * self.pauses.within)
         return {phone: frozenset(left[phone]) for phone in phones}
+
+    def _meanwhile(self, db: Db, phones: Sequence[str], chance: float) -> None:
+        """The business texts some of those who write STOP just now, and some of them cry for help."""
+        random = Random(chance)
+        for phone in phones:
+            time.sleep(random.random() * self.pauses.between)
+            if random.random() < 0.7:
+                db.run_blocking(queue_some, [(phone, random.choice(ORDINARY))], random.random())
+            if random.random() < 0.1:
+                db.run_blocking(hear, [phone], "HELP")
+
+
+def groups(people: Sequence[str], random: Random) -> Iterator[list[str]]:
+    """In any order, alone or with others whose STOP arrives in the same set."""
+    waiting = random.sample(people, len(people))
+    while waiting:
+        size = random.randint(1, 3)
+        yield waiting[:size]
+        waiting = waiting[size:]
 
 
 def hear(conn: Connection, phones: Sequence[str], word: str) -> None:

@@ -131,7 +131,7 @@ def a_row(phone: str) -> Any:
 
 def forget() -> None:
     """Empty the caches that hold something by person; rules and zones stay, as in a process that has run for a while."""
-    for cached in (country_of, place_of, quiet_hours.demands_on):
+    for cached in (country_of, place_of, quiet_hours.demands_on, quiet_hours.intervals_in):
         cached.cache_clear()
 
 

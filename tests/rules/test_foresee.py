@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, insert, update
+from tests.support.agreed import agree
+from tests.support.cast import GYM_NUMBER, a_line
 
 from replyline.conversations.store import find_or_start
 from replyline.db.sqlite import raw
@@ -15,14 +17,13 @@ from replyline.rules.facts import Purpose
 from replyline.rules.foresee import foresee, foresee_many
 from replyline.rules.person import person_of
 from replyline.rules.rulebook import read_rulebook
-from tests.support.agreed import agree
-from tests.support.cast import GYM_NUMBER, a_line
 
 AT = datetime(2026, 3, 3, 13, 30, tzinfo=UTC)  # 8:30 in New York, 5:30 by the Pacific
 SECRET = b"secret"
 BOOK = read_rulebook()
 FINE, STRANGER, GONE, ERASED, MOVED, SATED, WEST, ABROAD = (
-    "+12125550101", "+12125550102", "+12125550103", "+12125550104", "+12125550105", "+13055550106", "+14155550107", "+33612345678",
+    "+12125550101", "+12125550102", "+12125550103", "+12125550104", "+12125550105", "+13055550106",
+    "+14155550107", "+33612345678",
 )  # fmt: skip
 PEOPLE = [FINE, STRANGER, GONE, ERASED, MOVED, SATED, WEST, ABROAD]
 ASKED = {"purpose": "marketing", "program": "", "at": AT, "secret": SECRET}
@@ -38,7 +39,7 @@ def crowd(db):
         find_or_start(conn, [("gym", phone, GYM_NUMBER) for phone in PEOPLE if phone != STRANGER], AT)
         held = {"line": "gym", "scope": "all", "since": AT, "source": "keyword"}
         conn.execute(insert(opt_outs).values(held | {"phone": GONE}))
-        erased = {"line": "gym", "person": person_of(ERASED, SECRET), "scope": "all", "since": AT}
+        erased = {"line": "gym", "person": person_of(ERASED, SECRET), "scope": "all", "since": AT, "source": "keyword"}
         conn.execute(insert(suppressions).values(erased))
         conn.execute(update(contacts).where(contacts.c.phone == MOVED).values(zone="America/Los_Angeles"))
         for n in range(3):  # Florida allows three in a day
@@ -64,7 +65,8 @@ def test_each_of_many_is_told_what_they_would_be_told_alone(crowd):
     many = crowd.run_blocking(foresee_many, line, BOOK, PEOPLE, **ASKED)
     alone = {phone: crowd.run_blocking(foresee, line, BOOK, phone, **ASKED) for phone in PEOPLE}
     assert {phone: name_of(decision.verdict) for phone, decision in many.items()} == {
-        FINE: "send", STRANGER: "refuse", GONE: "refuse", ERASED: "refuse", MOVED: "wait", SATED: "wait", WEST: "wait", ABROAD: "refuse",
+        FINE: "send", STRANGER: "refuse", GONE: "refuse", ERASED: "refuse",
+        MOVED: "wait", SATED: "wait", WEST: "wait", ABROAD: "refuse",
     }  # fmt: skip
     for phone, decision in many.items():
         assert name_of(decision.verdict) == alone[phone]["verdict"]

@@ -44,7 +44,7 @@ def foresee_many(
     at: datetime,
     secret: bytes,
 ) -> dict[str, Decision]:
-    """The decision of one such text to each of these numbers, by number. Nothing is written.
+    """The decision of one such text to each of these numbers, by number and in their order. Nothing is written.
 
     Each is judged as if it were the only one that leaves.
     """
@@ -54,7 +54,7 @@ def foresee_many(
         rows = unwritten(conn, line, wanted[start : start + AT_ONCE], purpose=purpose, program=program)
         history = history_of(conn, rows, at, secret)
         found |= {row.phone: judged(row, line, book, history, at)[1] for row in rows}
-    return found
+    return {phone: found[phone] for phone in wanted}
 
 
 def judged(row: Any, line: Line, book: Rulebook, history: History, at: datetime) -> tuple[Facts, Decision]:

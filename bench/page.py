@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from bench import crowds, turns, webhooks
+from bench import crowds, judging, turns, webhooks
 from bench.models import KINDS
 from bench.process import ROOT
 
@@ -12,6 +12,7 @@ BEGIN, END = "<!-- written by python -m bench --write -->", "<!-- end -->"
 OF_BARE, OF_VERIFY, CPU_MS = 0.30, 0.65, 8.0
 PER_SECOND, OF_SQLITE = 150, 0.5
 WEBHOOK_P99_MS = 250
+JUDGE_US, LIST_SECONDS = 300, 3
 WITHIN, PEAK_MIB = {2000: 15, 5000: 40}, {2000: 400}
 
 
@@ -19,13 +20,15 @@ def as_text(
     machine: Sequence[str],
     requests: Sequence[webhooks.Measured],
     ends: Sequence[turns.Measured],
+    judged: Sequence[judging.Measured],
     load: Sequence[crowds.Measured],
 ) -> str:
     """What is printed, and written into the page."""
     tables = [webhooks.table(requests)] if requests else []
     tables += [turns.table(ends)] if ends else []
+    tables += [judging.table(judged)] if judged else []
     tables += [crowds.table(load)] if load else []
-    aims = [*webhook_aims(requests), *turn_aims(ends), *load_aims(load)]
+    aims = [*webhook_aims(requests), *turn_aims(ends), *judging_aims(judged), *load_aims(load)]
     return "\n\n".join(["\n".join(f"* {line}" for line in machine), *tables, "\n".join(f"* {aim}" for aim in aims)])
 
 
@@ -63,6 +66,18 @@ def rate_aims(ends: Sequence[turns.Measured]) -> list[str]:
         if engine == "PostgreSQL":
             ratio = rate / rates[model, "SQLite"]
             aims.append(f"{who}: {ratio:.2f} of SQLite, aim at least {OF_SQLITE:.2f}: {met(ratio >= OF_SQLITE)}")
+    return aims
+
+
+def judging_aims(judged: Sequence[judging.Measured]) -> list[str]:
+    """The first row is the bare reference."""
+    aims = []
+    for each in judged[1:]:
+        if each.is_list:
+            took = median(each.seconds)
+            aims.append(f"{each.name}: {took:.2f} s, aim at most {LIST_SECONDS}: {met(took <= LIST_SECONDS)}")
+        else:
+            aims.append(f"{each.name}: {each.cpu_us:.0f} µs, aim at most {JUDGE_US}: {met(each.cpu_us <= JUDGE_US)}")
     return aims
 
 

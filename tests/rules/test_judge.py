@@ -103,6 +103,15 @@ def test_a_rule_that_breaks_refuses(rule):
     assert "+1415" not in verdict.why
 
 
+@pytest.mark.parametrize("over_for", [timedelta(), timedelta(days=1)])
+def test_a_rule_that_says_not_before_a_moment_holds_nothing_once_it_has_come(over_for):
+    def not_before(_facts, _now):
+        return Wait(until=NOW, why="not before the sale")
+
+    assert judge(facts(), NOW + over_for, [not_before]).verdict == Send()
+    assert isinstance(judge(facts(), NOW - timedelta(microseconds=1), [not_before]).verdict, Wait)
+
+
 def test_a_refusal_names_its_rule():
     def sundays(_facts, _now):
         return Refuse(why="closed")
@@ -130,7 +139,7 @@ def strictness(verdict):
         case Send():
             return (0, NOW)
         case Wait():
-            return (1, verdict.until)
+            return (1, verdict.until) if verdict.until > NOW else (0, NOW)
     return (2, NOW)
 
 

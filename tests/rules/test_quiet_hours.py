@@ -1,12 +1,10 @@
-import csv
-from datetime import UTC, datetime, time, timedelta
-from importlib.resources import files
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.slow_hours import NAMES, ROWS, closes, is_barred, is_within
 
 from replyline.clock import as_utc
 from replyline.hours import hours_in_words
@@ -148,44 +146,13 @@ def test_the_morning_after_the_clocks_changed_is_the_new_morning(night, morning)
     assert held.until == as_utc(morning)
 
 
-# A second reading of the same files, as plain as can be: no text may leave inside a window that they close.
+# By a second reading of the same files: no text may leave inside a window that they close.
 
-ROWS = {
-    name: list(csv.DictReader(files("replyline.rules").joinpath("data", name).read_text(encoding="utf-8").splitlines()))
-    for name in ("us_state_quiet_hours.csv", "countries.csv", "area_codes.csv")
-}
-NAMES = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 AREAS = [row for row in ROWS["area_codes.csv"] if row["countries"] == "US"]
 PEOPLE_ABROAD = {
     "FR": PARIS, "GB": LONDON, "CO": BOGOTA, "RO": "+40712345678", "NO": "+4740612345", "ZA": "+27821234567",
     "IE": "+353851234567", "HU": "+36201234567", "PE": "+51912345678", "CL": "+56961234567", "IN": "+919812345678",
 }  # fmt: skip
-
-
-def closes(state, zone, at):
-    """Whether the table of a state closes this instant, read row by row."""
-    here = at.astimezone(ZoneInfo(zone))
-    rows = [row for row in ROWS["us_state_quiet_hours.csv"] if row["state"] == state]
-    rows = [row for row in rows if not row["effective_date"] or row["effective_date"][:10] <= here.date().isoformat()]
-    return bool(rows) and not any(opens(row, here, f"US-{state}") for row in rows)
-
-
-def opens(row, here, calendar):
-    span = row["applies_to"].split(";")[0].split("=")[1]
-    first, _, last = span.partition("-")
-    days = NAMES if span == "all" else NAMES[NAMES.index(first) : NAMES.index(last or first) + 1]
-    if NAMES[here.weekday()] not in days or NAMES[here.weekday()] in row["days_excluded"].split(";"):
-        return False
-    if "holidays" in row["days_excluded"] and is_barred(calendar, here.date()):
-        return False
-    return time.fromisoformat(row["start"]) <= here.time() < time.fromisoformat(row["end"])
-
-
-def is_barred(calendar, day):
-    country, _, state = calendar.partition("-")
-    found = holidays.country_holidays(country, years=day.year)
-    own = holidays.country_holidays(country, subdiv=state, years=day.year) if state else ()
-    return day in found or day in own or (calendar == "US-LA" and (day.month, day.day) == (11, 1))
 
 
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))
@@ -221,14 +188,6 @@ def test_no_advertisement_reaches_anybody_abroad_inside_their_countrys_hours(cou
         assert NAMES[here.weekday()] not in row["days_excluded"].split(";")
         assert not ("holidays" in row["days_excluded"] and is_barred(country, here.date()))
         assert any(is_within(group, here) for group in row["promo_hours_local"].split("|"))
-
-
-def is_within(group, here):
-    days, _, hours = group.rpartition(" ")
-    first, _, last = days.partition("-")
-    start, _, end = hours.partition("-")
-    on = not days or NAMES[here.weekday()] in NAMES[NAMES.index(first) : NAMES.index(last or first) + 1]
-    return on and time.fromisoformat(start) <= here.time() < time.fromisoformat(end)
 
 
 @settings(max_examples=60, deadline=None)

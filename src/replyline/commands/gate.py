@@ -2,17 +2,23 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from replyline.commands.consent import LINE
-from replyline.commands.opened import opened
+from replyline.commands.opened import Opened, opened
 from replyline.errors import ReplylineError
 
+if TYPE_CHECKING:
+    from replyline.rules.judge import Decision
+
 EXIT = {"send": 0, "refuse": 1, "wait": 2}
+MOST_REASONS = 20  # places differ, so a list of the whole country has hundreds
 
 
 class NoSuchText(ReplylineError):
@@ -57,7 +63,8 @@ def gate() -> None:
 
 @gate.command()
 @LINE
-@click.argument("to")
+@click.argument("to", required=False)
+@click.option("--file", "file", type=click.File(encoding="utf-8"), help="One number a line; `-` reads standard input.")
 @click.option(
     "--purpose",
     type=click.Choice(["conversational_reply", "transactional", "marketing", "help_reply", "emergency"]),
@@ -66,28 +73,99 @@ def gate() -> None:
 @click.option("--program", default="", help="One of the line's programs.")
 @click.option("--at", "when", metavar="TIME", help="ISO 8601; without a zone it is UTC. Default: now.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def check(line_name: str, to: str, purpose: str, program: str, when: str | None, as_json: bool) -> None:
-    """Ask beforehand. Nothing is sent or kept. Exit code 0: it may leave; 1: never; 2: it would wait."""
-    from replyline.outbound.choose_sender import choose_sender
-    from replyline.outbound.queue import UnsendableText
+def check(
+    line_name: str,
+    to: str | None,
+    file: TextIO | None,
+    purpose: str,
+    program: str,
+    when: str | None,
+    as_json: bool,
+) -> None:
+    """Ask beforehand, of one number or of all in a file. Nothing is sent or kept.
+
+    Exit code 0: it may leave; 1: never; 2: it would wait. Of a file: 1 when any never would, 2 when any would wait.
+    """
     from replyline.people.export import plain
     from replyline.rules.explain import in_words
-    from replyline.rules.foresee import foresee
+    from replyline.rules.foresee import foresee, foresee_many
     from replyline.rules.rulebook import read_rulebook
 
+    if (to is None) == (file is None):
+        raise click.UsageError("Give either a number or --file.")
     with opened(line_name) as on:
         at = moment(when) or on.now
         book = read_rulebook(on.settings.rules_dir)
         given: dict[str, Any] = {"purpose": purpose, "program": program, "secret": on.secret}
-        phone = on.phone(to)
-        with suppress(UnsendableText):  # no sender is for that country: the rules say what they can without
-            given["our_address"] = choose_sender(on.senders, phone).our_address
-        decision = on.db.run_blocking(foresee, on.line, book, phone, at=at, **given)
+        given["leaves_from"] = leaving_from(on)
+        if file is not None:
+            phones, bad = numbers_in(file, on)
+            tell_counts(on.db.run_blocking(foresee_many, on.line, book, phones, at=at, **given), bad, as_json=as_json)
+            return
+        decision = on.db.run_blocking(foresee, on.line, book, on.phone(str(to)), at=at, **given)
     if as_json:
         click.echo(json.dumps({name: plain(value) for name, value in decision.items()}, indent=2))
     else:
         click.echo("\n".join(in_words(decision)))
     sys.exit(EXIT[decision["verdict"]])
+
+
+def numbers_in(file: TextIO, on: Opened) -> tuple[list[str], list[int]]:
+    """The numbers of a file, and the lines that are none. What stands behind a comma is not looked at."""
+    from replyline.phone_numbers import NotAPhoneNumber
+
+    phones, bad = [], []
+    for number, written in enumerate(file, start=1):
+        if word := written.partition(",")[0].strip():
+            try:
+                phones.append(on.phone(word))
+            except NotAPhoneNumber:
+                bad.append(number)
+    return phones, bad
+
+
+def tell_counts(decisions: "Mapping[str, Decision]", bad: Sequence[int], *, as_json: bool) -> None:
+    """How many of each verdict, and for which reasons, the most frequent first."""
+    from replyline.rules.decisions import name_of, rule_of
+    from replyline.rules.verdict import Send
+
+    verdicts = Counter(name_of(each.verdict) for each in decisions.values())
+    reasons = Counter(
+        (name_of(each.verdict), rule_of(each) or "", each.verdict.why)
+        for each in decisions.values()
+        if not isinstance(each.verdict, Send)
+    )
+    if as_json:
+        names = ("verdict", "rule", "why", "count")
+        rows = [dict(zip(names, (*reason, count), strict=True)) for reason, count in reasons.most_common()]
+        counts = {"numbers": len(decisions), **{each: verdicts[each] for each in EXIT}}
+        click.echo(json.dumps(counts | {"reasons": rows, "not_numbers": list(bad)}, indent=2))
+    else:
+        click.echo(f"{len(decisions):,} numbers: {verdicts['send']:,} may leave", nl=False)
+        click.echo(f", {verdicts['wait']:,} would wait, {verdicts['refuse']:,} never would.")
+        for (verdict, rule, why), count in reasons.most_common(MOST_REASONS):
+            click.echo(f"  {count:>9,} {verdict}, {rule}: {why}")
+        if len(reasons) > MOST_REASONS:
+            click.echo(f"  and {len(reasons) - MOST_REASONS:,} reasons more; --json has them all.")
+        if bad:
+            some = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+            click.echo(f"{len(bad):,} lines are no phone numbers: {some}.")
+    sys.exit(1 if verdicts["refuse"] or bad else 2 if verdicts["wait"] else 0)
+
+
+def leaving_from(on: Any) -> Callable[[str], str]:
+    """What a text to a number would leave from, by the line's senders."""
+    from replyline.outbound.choose_sender import choose_sender
+    from replyline.outbound.queue import UnsendableText
+
+    senders = on.senders
+
+    def leaves_from(phone: str) -> str:
+        with suppress(UnsendableText):
+            return choose_sender(senders, phone).our_address
+        return ""
+
+    return leaves_from
 
 
 def moment(written: str | None) -> datetime | None:

@@ -26,12 +26,18 @@ def decision_row(row: AnyRow, facts: Facts, decision: Decision, now: datetime) -
         micros(now),
         name_of(verdict),
         micros(verdict.until) if isinstance(verdict, Wait) else None,
-        next((rule for rule, said in decision.said if said == verdict or is_same(said, verdict)), None),
+        rule_of(decision),
         None if isinstance(verdict, Send) else verdict.why,
         facts.book.version,
         facts_in_json(facts, row.opted_out_of),
         [[rule, *in_json(said)] for rule, said in decision.said],
     )
+
+
+def rule_of(decision: Decision) -> str | None:
+    """The rule whose word it is; none when nothing but the sum of them says so."""
+    verdict = decision.verdict
+    return next((rule for rule, said in decision.said if said == verdict or is_same(said, verdict)), None)
 
 
 def is_same(said: Verdict, verdict: Verdict) -> bool:

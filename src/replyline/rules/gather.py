@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, bindparam, select
 
 from replyline.conversations.delivery import MAY_HAVE_LEFT
-from replyline.db.columns import AnyRow, UtcTime
-from replyline.db.sets import among, tuples
+from replyline.db.columns import AnyRow, from_micros, micros
+from replyline.db.sets import SetStatement
 from replyline.db.tables import consents, contacts, conversations, opt_outs, suppressions, texts
 from replyline.phone_numbers import country_of, sender_kind
 from replyline.plugins.line import Line
@@ -52,8 +52,7 @@ def suppressed(conn: Connection, rows: Collection[AnyRow], secret: bytes) -> Sup
     by_hash = {(row.line, person_of(row.phone, secret)): (row.line, row.phone) for row in rows}
     if not by_hash:
         return {}
-    found = conn.execute(SUPPRESSED, tuples("people", sorted(by_hash)))
-    return {by_hash[row.line, row.person]: row.scope for row in found}
+    return {by_hash[line, person]: scope for line, person, scope in SUPPRESSED(conn, sorted(by_hash))}
 
 
 def lock_people(conn: Connection, text_ids: Sequence[str]) -> None:
@@ -74,8 +73,8 @@ def marketing_sent(conn: Connection, rows: Collection[AnyRow], now: datetime) ->
     people = sorted({(row.line, row.phone) for row in rows if row.purpose == Purpose.MARKETING.value})
     sent: Sent = defaultdict(list)
     if people:
-        for row in conn.execute(ADVERTISED, tuples("people", people) | {"since": now - LONGEST_CAP}):
-            sent[row.line, row.phone].append(row.sending_at)
+        for line, phone, sending_at in ADVERTISED(conn, people, micros(now - LONGEST_CAP)):
+            sent[line, phone].append(from_micros(sending_at))
     return sent
 
 
@@ -84,16 +83,16 @@ def consents_of(conn: Connection, rows: Collection[AnyRow]) -> Agreed:
     people = sorted({(row.line, row.phone) for row in rows if row.purpose in UNASKED})
     agreed: Agreed = defaultdict(list)
     if people:
-        for row in conn.execute(AGREED, tuples("people", people)):
-            agreed[row.line, row.phone].append(
+        for line, phone, purpose, program, tier, is_confirmed, since, expires_at, event_id in AGREED(conn, people):
+            agreed[line, phone].append(
                 Consent(
-                    purpose=Purpose(row.purpose),
-                    program=row.program,
-                    tier=Tier(row.tier),
-                    is_confirmed=row.is_confirmed,
-                    since=row.since,
-                    expires_at=row.expires_at,
-                    event_id=row.event_id,
+                    purpose=Purpose(purpose),
+                    program=program,
+                    tier=Tier(tier),
+                    is_confirmed=bool(is_confirmed),
+                    since=from_micros(since),
+                    expires_at=None if expires_at is None else from_micros(expires_at),
+                    event_id=event_id,
                 )
             )
     return agreed
@@ -161,13 +160,29 @@ TO_JUDGE = (
     .order_by(texts.c.id)
     .with_for_update(of=texts)
 )
-AGREED = select(consents).where(among("people", consents.c.line, consents.c.phone))
-SUPPRESSED = select(suppressions.c.line, suppressions.c.person, suppressions.c.scope).where(
-    among("people", suppressions.c.line, suppressions.c.person)
+AGREED = SetStatement(
+    """
+    WITH people(line, phone) AS ({rows})
+    SELECT consents.line, consents.phone, purpose, program, tier, is_confirmed, since, expires_at, event_id
+    FROM people JOIN consents ON consents.line = people.line AND consents.phone = people.phone
+    """,
+    [consents.c.line, consents.c.phone],
 )
-ADVERTISED = select(texts.c.line, texts.c.phone, texts.c.sending_at).where(
-    among("people", texts.c.line, texts.c.phone),
-    texts.c.purpose == Purpose.MARKETING.value,
-    texts.c.sending_at > bindparam("since", type_=UtcTime),
-    texts.c.status.in_(MAY_HAVE_LEFT),
+SUPPRESSED = SetStatement(
+    """
+    WITH people(line, person) AS ({rows})
+    SELECT suppressions.line, suppressions.person, scope
+    FROM people JOIN suppressions ON suppressions.line = people.line AND suppressions.person = people.person
+    """,
+    [suppressions.c.line, suppressions.c.person],
+)
+ADVERTISED = SetStatement(
+    f"""
+    WITH people(line, phone) AS ({{rows}})
+    SELECT texts.line, texts.phone, sending_at
+    FROM people JOIN texts ON texts.line = people.line AND texts.phone = people.phone
+    WHERE purpose = 'marketing' AND sending_at > {{value}}
+    AND status IN ({", ".join(f"'{status}'" for status in MAY_HAVE_LEFT)})
+    """,  # noqa: S608 - our own words
+    [texts.c.line, texts.c.phone],
 )

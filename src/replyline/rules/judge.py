@@ -63,6 +63,8 @@ def ask(rule: Rule, facts: Facts, now: datetime) -> Verdict:
             return Refuse(why=verdict.why, rule=name)
         case Wait() if getattr(verdict.until, "tzinfo", None) is None:
             return Refuse(why=f"the rule {name} gave a time without a time zone", rule=name)
+        case Wait() if verdict.until <= now:  # what may not leave before a moment may leave when it has come
+            return Send()
         case Send() | Wait() | Refuse():
             return verdict
     return Refuse(why=f"the rule {name} did not return Send, Wait or Refuse", rule=name)

@@ -1,7 +1,7 @@
 """Quiet hours: a text that nobody waits for arrives when every place its reader may be in allows it, and not before."""
 
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from replyline.hours import Hours
@@ -9,7 +9,7 @@ from replyline.rules.facts import Facts, Purpose
 from replyline.rules.places import Place
 from replyline.rules.rulebook import FEDERAL, Rulebook
 from replyline.rules.verdict import Refuse, Send, Verdict, Wait
-from replyline.rules.windows import Demand, is_open, next_open
+from replyline.rules.windows import Demand, Interval, intervals_from, is_open, next_open
 
 # compliance.md §1: who has just written waits for the answer, at night too.
 ANY_TIME = {
@@ -39,10 +39,21 @@ def quiet_hours(facts: Facts, now: datetime) -> Verdict:
     closed = sorted({demand.by for demand in demands if not is_open(demand, now)})
     if not closed:
         return Send()
-    until = next_open(demands, now)
+    open_to_all = intervals_in(
+        facts.place, facts.book, facts.own_hours, now.astimezone(UTC).date(), also_adad=facts.follows_adad
+    )
+    until = next_open(open_to_all, now)
     if until is None:
         return Refuse(why=f"no hour suits every place they may be in: {facts.place.in_words()}", rule="quiet_hours")
     return Wait(until=until, why=f"quiet hours ({', '.join(closed)}) where they are: {facts.place.in_words()}")
+
+
+@lru_cache(maxsize=4096)
+def intervals_in(
+    place: Place, book: Rulebook, own: tuple[Hours, ...], day: date, *, also_adad: bool
+) -> tuple[Interval, ...]:
+    """When everybody's hours are open at once in a place, for whoever asks on this day. A night's texts share it."""
+    return intervals_from(demands_on(place, book, own, also_adad=also_adad), day)
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """It may not leave before `until`, an aware time, and is judged again then."""
+    """It may not leave before `until`, an aware time, and is judged again then. One that is over holds nothing."""
 
     until: datetime
     why: str  # for the operator: "quiet hours where they are"

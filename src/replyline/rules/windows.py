@@ -34,20 +34,26 @@ def is_open(demand: Demand, now: datetime) -> bool:
     return any(is_on(hours, local.date()) and hours.start <= local.time() < hours.end for hours in in_force)
 
 
-def next_open(demands: Iterable[Demand], now: datetime) -> datetime | None:
-    """The first instant from now on that all demands allow; none when there is none within two weeks."""
-    left: list[Interval] = [(now, now + LOOK_AHEAD)]
+def next_open(open_to_all: Iterable[Interval], now: datetime) -> datetime | None:
+    """The first instant from now on that lies in one of these; none when there is none within two weeks."""
+    return next((max(start, now) for start, end in open_to_all if end > now and start < now + LOOK_AHEAD), None)
+
+
+def intervals_from(demands: Iterable[Demand], day: date) -> tuple[Interval, ...]:
+    """When all demands allow a text, as far as anybody looks ahead who asks on this day of UTC."""
+    midnight = utc(day, MIDNIGHT, zone_of("UTC"))
+    left: list[Interval] = [(midnight, midnight + timedelta(days=1) + LOOK_AHEAD)]
     for demand in demands:
-        left = overlap(left, open_intervals(demand, now))
-    return left[0][0] if left else None
+        left = overlap(left, open_intervals(demand, midnight))
+    return tuple(left)
 
 
-def open_intervals(demand: Demand, now: datetime) -> list[Interval]:
+def open_intervals(demand: Demand, midnight: datetime) -> list[Interval]:
     """When a demand allows a text, over the days to come, in order and without gaps of nothing between them."""
     zone = zone_of(demand.zone)
-    first = now.astimezone(zone).date()
+    first = midnight.astimezone(zone).date()
     intervals: list[Interval] = []
-    for n in range(-1, LOOK_AHEAD.days + 2):
+    for n in range(-1, LOOK_AHEAD.days + 3):
         day = first + timedelta(days=n)
         in_force = hours_in_force(demand, day)
         if in_force is None:

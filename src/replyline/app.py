@@ -20,17 +20,20 @@ from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
-from replyline.inbound import backfill, media, media_at_twilio
+from replyline.inbound import backfill, media, media_at_twilio, messages_at_twilio
 from replyline.inbound.backfill import Backfill
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
+from replyline.inbound.messages_at_twilio import DeleteErased
 from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
 from replyline.llm.ask import Model
 from replyline.log import get_log
 from replyline.outbound import queue
 from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
+from replyline.people import files
+from replyline.people.files import DeleteFiles
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
 from replyline.rules.keywords import Words, words_of
@@ -258,6 +261,13 @@ def pools(
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
+        Pool(
+            kinds={
+                messages_at_twilio.KIND: DeleteErased(db, clock, twilio),
+                files.KIND: DeleteFiles(db, clock, store),
+            },
+            at_once=2,
+        ),
     ]
 
 

@@ -149,6 +149,7 @@ media = Table(
     Column("why", Text),  # why it was lost
     Column("twilio_copy", String(8)),  # "due" to be deleted at Twilio, "gone"; none: it stays there
     UniqueConstraint("text_id", "position"),
+    Index("ix_media_path", "path"),  # a picture of ours is kept once, however many texts have it
 )
 
 delivery_reports = Table(

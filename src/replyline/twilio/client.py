@@ -35,6 +35,7 @@ PAGE, PAGE_OF_RECEIVED, MOST_PAGES = 100, 500, 10
 # Seconds between the tries of a further page: at one failure in twelve, a list of forty pages would never be read.
 PATIENCE = (0.2, 1.0, 3.0)
 MOST_MEDIA = 10
+NOT_COMPLETE = 20009  # a message in progress can be neither deleted nor emptied
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +178,27 @@ class TwilioClient:
                 raise
             return [(self._wire.url + each.uri.removesuffix(".json"), each.content_type or "") for each in found]
 
+    async def delete(self, sid: str, *, with_media: bool) -> bool:
+        """Delete a message; its media first, which nobody finds without it. False while Twilio is still at work on it.
+
+        Fine when it is gone already. Raises a `SendError` when Twilio is away, or says no.
+        """
+        message = self._messages(sid)
+        with deleting():
+            try:
+                for each in await message.media.list_async(limit=MOST_MEDIA) if with_media else ():
+                    with fine_when_gone():
+                        await message.media(each.sid).delete_async()
+                with fine_when_gone():
+                    await message.delete_async()
+            except TwilioException as error:
+                if status_of(error) == 404:  # the list of a message that is gone
+                    return True
+                if getattr(error, "code", None) == NOT_COMPLETE or status_of(error) == 409:
+                    return False
+                raise
+        return True
+
     async def pool_of(self, service: str) -> list[str]:
         """The numbers and short codes of a messaging service. Raises a `SendError` when Twilio is away."""
         with reading("A messaging service"):
@@ -245,6 +267,29 @@ def reading(what: str) -> Iterator[None]:
         raise InDoubt(f"{what} could not be read at Twilio: {status_of(error) or type(error).__name__}.") from error
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
         raise InDoubt(f"{what} could not be read at Twilio: {type(error).__name__}.") from error
+
+
+@contextlib.contextmanager
+def deleting() -> Iterator[None]:
+    """Turn what keeps something from being deleted into a `SendError`."""
+    try:
+        yield
+    except TwilioException as error:
+        status = status_of(error) or 0
+        raise Refused(
+            f"Twilio would not delete it: {status}.", code=getattr(error, "code", None), status=status
+        ) from None
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InDoubt(f"Twilio could not be told to delete it: {type(error).__name__}.") from error
+
+
+@contextlib.contextmanager
+def fine_when_gone() -> Iterator[None]:
+    try:
+        yield
+    except TwilioRestException as error:
+        if error.status != 404:
+            raise
 
 
 def status_of(error: TwilioException) -> int | None:

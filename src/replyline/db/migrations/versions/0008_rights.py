@@ -13,6 +13,7 @@ JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
+    op.create_index("ix_media_path", "media", ["path"], unique=False)
     op.create_table(
         "twilio_deletions",
         sa.Column("sid", sa.String(length=40), nullable=False),

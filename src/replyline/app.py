@@ -32,8 +32,9 @@ from replyline.log import get_log
 from replyline.outbound import queue
 from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
-from replyline.people import files
+from replyline.people import files, retention
 from replyline.people.files import DeleteFiles
+from replyline.people.retention import Retention
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
 from replyline.rules.keywords import Words, words_of
@@ -117,6 +118,7 @@ class App:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
+        await self.db.run(retention.begin, self.line, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -186,6 +188,8 @@ def wire(
 ) -> App:
     """Build one process. Without a model it does the web side only. Call it inside a running event loop."""
     settings.need("twilio_account_sid", "twilio_auth_token", "public_url")
+    if line.keeps.forgets_people:
+        settings.need("hash_secret")
     username, password = rest_credentials(settings)
     db = db or open_db(settings.database_url)
     clock = clock or clock_of(db)
@@ -265,8 +269,9 @@ def pools(
             kinds={
                 messages_at_twilio.KIND: DeleteErased(db, clock, twilio),
                 files.KIND: DeleteFiles(db, clock, store),
+                retention.KIND: Retention(db, clock, line, secret=secret_of(settings)),
             },
-            at_once=2,
+            at_once=3,
         ),
     ]
 

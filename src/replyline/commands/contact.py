@@ -90,6 +90,39 @@ def messages(count: int) -> str:
     return "1 message is" if count == 1 else f"{count} messages are"
 
 
+@contact.command()
+@click.argument("line_name", metavar="MODULE:NAME")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def retention(line_name: str, as_json: bool) -> None:
+    """Say what is older than the line keeps it: it goes with the next daily look of the running server."""
+    from replyline.people.retention import foresee
+
+    with opened(line_name) as at:
+        counts = foresee(at.db, at.line, at.now)
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    if not at.line.keeps:
+        click.echo(
+            f"The line {at.line.key} keeps everything until somebody erases it; Line(keeps=Keeps(...)) says otherwise."
+        )
+    for name, what in WHAT_GOES.items():
+        days = getattr(at.line.keeps, name)
+        if days is not None:
+            click.echo(f"{counts.get(name, 0)} {what} would go, older than {days} days.")
+
+
+WHAT_GOES = {
+    "words": "texts' words",
+    "pictures": "pictures",
+    "answers": "records of how an answer was worked out",
+    "decisions": "decisions of the gate",
+    "reports": "delivery reports' fields",
+    "consent_proof": "proofs of consent that has ended",
+    "opt_outs": "numbers of people who opted out, who are still not texted",
+}
+
+
 def clear_up(conn: object) -> None:
     """SQLite keeps what was changed in its log until that is emptied."""
     from sqlalchemy import Connection

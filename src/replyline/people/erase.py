@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, delete, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status
 from replyline.db import new_id
@@ -20,9 +18,7 @@ from replyline.db.tables import (
     conversations,
     delivery_reports,
     media,
-    opt_outs,
     steps,
-    suppressions,
     texts,
     turns,
 )
@@ -79,12 +75,9 @@ def erase(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: dateti
     attached = conn.execute(ATTACHED, {"ids": text_ids}).all()
     paths = sorted({row.path for row in attached if row.path})
     person = person_of(whose.phone, secret)
-    held = conn.execute(OPT_OUT, theirs).first()
     # The proof comes first: whatever follows, that they were forgotten and by whom is in the ledger.
     consent.record(conn, whose, now=now, kind="erased", source="person", proof={"by": by})
-    if held is not None:
-        keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
-        conn.execute(SUPPRESS[conn.dialect.name], keep)
+    is_suppressed = consent.suppress(conn, whose, person)
     messages = messages_of(conn, found, text_ids)
     if at_twilio:
         delete_later(conn, Erasure(line=whose.line, person=person, actor=by), sorted(messages.items()), now)
@@ -96,7 +89,7 @@ def erase(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: dateti
     details = {"texts": len(found), "files": len(paths), "at_twilio": len(messages) if at_twilio else 0}
     conn.execute(AUDIT, {"id": new_id("aud"), "line": whose.line, "at": now, "actor": by, "kind": "erase",
                          "person": person, "details": details})  # fmt: skip
-    return Erased(texts=len(found), files=paths, sids=sorted(messages), is_suppressed=held is not None)
+    return Erased(texts=len(found), files=paths, sids=sorted(messages), is_suppressed=is_suppressed)
 
 
 def messages_of(conn: Connection, found: Sequence[AnyRow], text_ids: Sequence[str]) -> dict[str, bool]:
@@ -121,7 +114,6 @@ def forget(
     conn.execute(WHO, theirs | {"nobody": nobody})
     conn.execute(LEDGER, theirs | {"hashed": person})
     conn.execute(AGREED, theirs)
-    conn.execute(OPT_OUTS, theirs)
 
 
 CONTACT = select(contacts.c.id).where(
@@ -151,7 +143,6 @@ REPORTED = (
     .distinct()
 )
 ATTACHED = select(media.c.id, media.c.path, media.c.state).where(media.c.text_id.in_(_of_these))
-OPT_OUT = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 REPORTS = (
     update(delivery_reports)
     .where(
@@ -187,9 +178,4 @@ LEDGER = (
     .values(phone=None, person=bindparam("hashed"), word=None, proof=None, salt=None)
 )
 AGREED = delete(consents).where(consents.c.line == bindparam("of_line"), consents.c.phone == bindparam("of_phone"))
-OPT_OUTS = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
-SUPPRESS = {
-    "postgresql": postgres_insert(suppressions).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(suppressions).on_conflict_do_nothing(),
-}
 AUDIT = insert(audit_events)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql import Executable
 
 from replyline.db.columns import UtcTime, micros
@@ -182,6 +185,17 @@ def has_opted_out(conn: Connection, whose: Whose) -> bool:
     return held is not None and held.scope == Scope.ALL.value
 
 
+def suppress(conn: Connection, whose: Whose, person: str) -> bool:
+    """Have an opt-out outlive the number: from now on it is known by a keyed hash. True when there was one."""
+    held = conn.execute(HELD, parameters(whose)).first()
+    if held is None:
+        return False
+    keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
+    conn.execute(SUPPRESS[conn.dialect.name], keep)
+    conn.execute(REOPEN, parameters(whose))
+    return True
+
+
 def suppressed_since(conn: Connection, line: str, person: str) -> datetime | None:
     """Since when somebody is suppressed whose number was erased."""
     return conn.execute(SUPPRESSED_SINCE, {"of_line": line, "of_person": person}).scalar()
@@ -222,6 +236,14 @@ AGREE = insert(consents)
 REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 _suppressed = (suppressions.c.line == bindparam("of_line"), suppressions.c.person == bindparam("of_person"))
 LIFT = delete(suppressions).where(*_suppressed)
+# Who is known to have opted out of one thing, and now of another, has opted out of all.
+_more = "CASE WHEN suppressions.scope = excluded.scope THEN suppressions.scope ELSE 'all' END"
+_known: dict[str, Any] = {"index_elements": ["line", "person"], "set_": {"scope": text(_more)}}
+SUPPRESS: dict[str, Executable] = {
+    "postgresql": postgres_insert(suppressions).on_conflict_do_update(**_known),
+    "sqlite": sqlite_insert(suppressions).on_conflict_do_update(**_known),
+}
+HELD = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 SUPPRESSED_SINCE = select(suppressions.c.since).where(*_suppressed)
 OPTED_OUT = select(opt_outs.c.scope, opt_outs.c.since).where(
     opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")

@@ -29,7 +29,8 @@ from replyline.inbound.messages_at_twilio import DeleteErased
 from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
 from replyline.llm.ask import Model
 from replyline.log import get_log
-from replyline.outbound import queue
+from replyline.outbound import consent_at_twilio, queue
+from replyline.outbound.consent_at_twilio import TellConsent
 from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
 from replyline.people import files, retention
@@ -119,6 +120,7 @@ class App:
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
         await self.db.run(retention.begin, self.line, self.clock.now())
+        await self.db.run(consent_at_twilio.begin, self.line, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -269,9 +271,18 @@ def pools(
             kinds={
                 messages_at_twilio.KIND: DeleteErased(db, clock, twilio),
                 files.KIND: DeleteFiles(db, clock, store),
+                consent_at_twilio.KIND: TellConsent(
+                    db,
+                    clock,
+                    line,
+                    twilio,
+                    consent_at_twilio.senders_of(
+                        line, settings.twilio_phone_number, settings.twilio_messaging_service_sid
+                    ),
+                ),
                 retention.KIND: Retention(db, clock, line, secret=secret_of(settings)),
             },
-            at_once=3,
+            at_once=4,
         ),
     ]
 

@@ -373,6 +373,7 @@ consent_syncs = Table(
     metadata,
     Column("line", String(64), primary_key=True),
     Column("position", BigInteger, nullable=False),
+    Column("not_before", UtcTime),  # when it may be asked again
     Column("opt_ins_after", BigInteger, nullable=False),  # older ones are not told: they could undo a newer STOP there
 )
 

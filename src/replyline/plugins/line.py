@@ -72,6 +72,8 @@ class Line:
     late_after: float = 900.0  # seconds; what is found in Twilio's list later than this is kept, and not answered
     turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
     delete_media_at_twilio: bool = False  # what people send is deleted there once we keep it; Twilio keeps it forever
+    # Tell Twilio's own list who opted out and who came back, where the account has the Consent API (a pilot, twilio.md §6.4).
+    consent_at_twilio: bool = False
     keeps: Keeps = field(default_factory=Keeps)  # for how many days what is kept; by itself everything, for ever
     plugins: Sequence[Plugin] = ()
 

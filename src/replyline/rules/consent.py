@@ -15,7 +15,7 @@ from replyline.db.sets import SetStatement
 from replyline.db.tables import consent_events, consents, contacts, opt_outs, suppressions
 from replyline.errors import ReplylineError
 from replyline.plugins.programs import Tier
-from replyline.rules import ledger
+from replyline.rules import consent_news, ledger
 from replyline.rules.facts import Purpose, Scope
 
 HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
@@ -171,7 +171,9 @@ def record(
         text_id=text_id,
         proof=proof or {},
     )
-    return ledger.append(conn, event, recorded_at or now)
+    event_id = ledger.append(conn, event, recorded_at or now)
+    consent_news.tell_later(conn, whose.line, recorded_at or now)
+    return event_id
 
 
 def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool:

@@ -18,6 +18,8 @@ from twilio.rest import Client
 from replyline.twilio.wire import LAST_LOOK, REAL, InDoubt, Refused, SendError, Throttled, TooLate, Unreachable, Wire
 
 __all__ = [
+    "ConsentAnswer",
+    "ConsentItem",
     "InDoubt",
     "Listed",
     "Message",
@@ -76,6 +78,27 @@ class Number:
     sms_url: str
     fallback_url: str
     has_application: bool  # whose addresses then count instead
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentItem:
+    """What Twilio's Consent API is told of one person and one sender."""
+
+    phone: str
+    correlation_id: str  # 32 hex digits, the same in every try
+    sender: str  # a number, or a messaging service
+    status: str  # opt-in or opt-out
+    source: str  # website, offline, opt-in-message, opt-out-message or others
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentAnswer:
+    """What it said of one item."""
+
+    correlation_id: str
+    error_code: int  # 0: it is done
+    error_messages: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +207,7 @@ class TwilioClient:
         Fine when it is gone already. Raises a `SendError` when Twilio is away, or says no.
         """
         message = self._messages(sid)
-        with deleting():
+        with asking("delete a message"):
             try:
                 for each in await message.media.list_async(limit=MOST_MEDIA) if with_media else ():
                     with fine_when_gone():
@@ -198,6 +221,30 @@ class TwilioClient:
                     return False
                 raise
         return True
+
+    async def tell_consents(self, items: Sequence[ConsentItem]) -> list[ConsentAnswer]:
+        """Have Twilio write down up to 25 opt-ins and opt-outs. Raises a `SendError` when it took none, or may not have."""
+        written = [
+            {
+                "contact_id": item.phone,
+                "correlation_id": item.correlation_id,
+                "sender_id": item.sender,
+                "status": item.status,
+                "source": item.source,
+                "date_of_consent": f"{item.at:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for item in items
+        ]
+        with asking("take consents"):
+            made = await self._client.accounts.v1.bulk_consents.create_async(items=written)
+            return [
+                ConsentAnswer(
+                    correlation_id=str(each["correlation_id"]),
+                    error_code=int(each["error_code"]),
+                    error_messages=[str(message) for message in each.get("error_messages") or ()],
+                )
+                for each in made.items
+            ]
 
     async def pool_of(self, service: str) -> list[str]:
         """The numbers and short codes of a messaging service. Raises a `SendError` when Twilio is away."""
@@ -270,17 +317,15 @@ def reading(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def deleting() -> Iterator[None]:
-    """Turn what keeps something from being deleted into a `SendError`."""
+def asking(what: str) -> Iterator[None]:
+    """Turn what keeps Twilio from doing something into a `SendError`."""
     try:
         yield
     except TwilioException as error:
         status = status_of(error) or 0
-        raise Refused(
-            f"Twilio would not delete it: {status}.", code=getattr(error, "code", None), status=status
-        ) from None
+        raise Refused(f"Twilio would not {what}: {status}.", code=getattr(error, "code", None), status=status) from None
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InDoubt(f"Twilio could not be told to delete it: {type(error).__name__}.") from error
+        raise InDoubt(f"Twilio could not be told to {what}: {type(error).__name__}.") from error
 
 
 @contextlib.contextmanager

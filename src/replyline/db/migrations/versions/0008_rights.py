@@ -42,6 +42,7 @@ def upgrade() -> None:
         "consent_syncs",
         sa.Column("line", sa.String(length=64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=True),
         sa.Column("opt_ins_after", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("line", name=op.f("pk_consent_syncs")),
     )

@@ -11,6 +11,7 @@ from replyline.doctor import Level, examine
 from replyline.inbound.receive import receive
 from replyline.outbound import consent_at_twilio, consent_rows
 from replyline.outbound.consent_at_twilio import BETWEEN, KIND, TellConsent, senders_of
+from replyline.outbound.consent_rows import CONFIRMED_WITHIN
 from replyline.people.erase import erase
 from replyline.people.lists import read_list
 from replyline.people.stop import stop_texting
@@ -25,6 +26,7 @@ from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, an_arrival
 from tests.support.post import SECRET
 
+MINUTES = CONFIRMED_WITHIN.total_seconds()
 BULK = "/v1/Consents/Bulk"
 WRITTEN = OptIn(purpose=Purpose.MARKETING, tier=Tier.EXPRESS_WRITTEN, source="web_form")
 
@@ -53,7 +55,8 @@ class Registry:
         whose = Whose(line="gym", phone=phone)
         self.db.run_blocking(consent.opt_out, whose, now=self.clock.now(), **{"source": "person"} | given)
 
-    async def work(self, seconds=0.0):
+    async def work(self, seconds=MINUTES):
+        """After that time, which is that of a confirmation unless something else is said."""
         self.clock.advance(seconds=seconds)
         tell = TellConsent(self.db, self.clock, self.post.line, self.post.client, self.senders)
         with structlog.testing.capture_logs() as logs:
@@ -93,6 +96,19 @@ async def test_an_opt_out_that_twilio_did_not_hear_is_told_to_it(registry, way):
     await registry.work()
     assert registry.is_blocked()
     assert registry.left() == 0
+
+
+async def test_an_opt_out_by_text_is_told_when_its_confirmation_has_left_and_others_at_once(registry):
+    registry.text("please quit texting me")
+    registry.opt_out(BRUNO)
+    await registry.work(seconds=0)
+    assert (registry.is_blocked(ANA), registry.is_blocked(BRUNO)) == (False, True)
+    await registry.post.work()
+    assert registry.post.screen() == [
+        "Gym: you are unsubscribed and will get no more texts. Reply START to resubscribe."
+    ]
+    await registry.work()
+    assert registry.is_blocked(ANA)
 
 
 async def test_their_start_is_told_too(registry):
@@ -195,7 +211,7 @@ async def test_no_request_has_more_than_25_and_no_minute_more_than_100(registry)
 
 async def test_news_that_come_one_by_one_do_not_make_it_ask_sooner(registry):
     registry.opt_out(ANA)
-    await registry.work()
+    await registry.work(seconds=0)
     registry.opt_out(BRUNO)
     await registry.work(seconds=0.1)
     assert len(registry.asked) == 1
@@ -256,7 +272,7 @@ async def test_what_twilio_could_not_take_for_its_own_reasons_is_told_again(regi
 
     monkeypatch.setattr(registry.post.client, "tell_consents", troubled)
     for _ in range(3):
-        assert await registry.work(seconds=60) == []
+        assert await registry.work() == []
     assert (registry.left(), len(registry.asked)) == (0, 3)
 
 

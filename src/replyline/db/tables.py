@@ -388,6 +388,7 @@ consent_pushes = Table(
     Column("sender", String(64), nullable=False),
     Column("status", String(8), nullable=False),  # opt-in or opt-out
     Column("since", UtcTime, nullable=False),
+    Column("due", UtcTime, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("refused_at", UtcTime),
     Column("error_code", Integer),

@@ -85,23 +85,24 @@ def take_answers(
     """Write down what Twilio said of each item; what it did not mention is told again."""
     said = {answer.correlation_id: answer for answer in answers}
     tries = rows.tries_of(conn, [item.correlation_id for item in items])
-    done, again, refused = [], [], {}
+    done: list[str] = []
+    again: dict[str, datetime] = {}
+    refused: dict[str, tuple[int, str]] = {}
     for item in items:
         answer = said.get(item.correlation_id)
         if answer is not None and answer.error_code == 0:
             done.append(item.correlation_id)
             continue
         why = words_of(answer)
-        if (answer is None or TWILIOS_OWN in why) and tries.get(item.correlation_id, 0) + 1 < TRIES:
-            again.append(item.correlation_id)
+        tried = tries.get(item.correlation_id, 0) + 1
+        if (answer is None or TWILIOS_OWN in why) and tried < TRIES:
+            again[item.correlation_id] = now + backoff(tried)
         else:
             refused[item.correlation_id] = (answer.error_code if answer else 0, why)
             log.warning("consent_refused_by_twilio", correlation=item.correlation_id, code=refused[item.correlation_id][0],
                         status=item.status, why=why)  # fmt: skip
     rows.settle(conn, done=done, again=again, refused=refused, now=now)
-    due = now + (backoff(max(tries.get(each, 0) + 1 for each in again)) if again else BETWEEN)
-    rows.wait_until(conn, job.key, due)
-    later(conn, job, due=due, keep_attempts=False)
+    later(conn, job, due=now + BETWEEN, keep_attempts=False)
 
 
 def words_of(answer: ConsentAnswer | None) -> str:

@@ -5,17 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import consent_chains, consent_events, consent_pushes, consent_syncs, opt_outs
-from replyline.rules.facts import Scope
+from replyline.outbound.queue import VALID_FOR
+from replyline.rules.facts import Purpose, Scope
 from replyline.twilio.client import ConsentItem
 
 MOST_ITEMS = 25  # of one request
 EVENTS_AT_ONCE = 500
+# Told at once, Twilio would refuse the text that confirms an opt-out. A later one than this does not leave.
+CONFIRMED_WITHIN = VALID_FOR[Purpose.OPT_OUT_CONFIRMATION]
 # The person's own word. What somebody else has typed in, or a list says, could undo a STOP that Twilio alone knows of.
 OWN_WORD = {"web_form", "keyword"}
 SOURCES = {
@@ -59,11 +62,11 @@ def next_batch(conn: Connection, line: str, senders: Sequence[str], now: datetim
         note(conn, line, events, senders, sync.opt_ins_after, now)
         conn.execute(MOVE_ON, {"of_line": line, "to": events[-1].position})
         return Batch(look_again=now)
-    rows = conn.execute(DUE, {"of_line": line, "most": MOST_ITEMS}).all()
+    rows = conn.execute(DUE, {"of_line": line, "most": MOST_ITEMS, "now": now}).all()
     items = [item_of(row) for row in rows if row.phone is not None and is_in_force(row)]
     if over := {row.correlation_id for row in rows} - {item.correlation_id for item in items}:
         conn.execute(DROP, {"ids": sorted(over)})
-    return Batch(items=items, look_again=now if rows else None)
+    return Batch(items=items, look_again=now if rows else conn.execute(NEXT_DUE, {"of_line": line}).scalar())
 
 
 def note(
@@ -81,7 +84,7 @@ def note(
     rows = [
         shared
         | {"correlation_id": correlation_id(event.id, sender), "event_id": event.id, "position": event.position}
-        | {"sender": sender, "status": status}
+        | {"sender": sender, "status": status, "due": due_of(event, status, now)}
         for event, status in newest.values()
         for sender in senders
     ]
@@ -94,6 +97,12 @@ def status_of(event: AnyRow, opt_ins_after: int) -> str | None:
         return "opt-out"
     is_own = event.kind in {"reopened", "opt_in_confirmed"} or (event.kind == "opt_in" and event.source in OWN_WORD)
     return "opt-in" if is_own and event.position > opt_ins_after else None
+
+
+def due_of(event: AnyRow, status: str, now: datetime) -> datetime:
+    """When to tell it: an opt-out by text once its confirmation has left, all else at once."""
+    is_confirmed = status == "opt-out" and event.source == "keyword"
+    return max(now, (event.recorded_at or event.at) + CONFIRMED_WITHIN) if is_confirmed else now
 
 
 def correlation_id(event_id: str, sender: str) -> str:
@@ -127,14 +136,14 @@ def settle(
     conn: Connection,
     *,
     done: Sequence[str],
-    again: Sequence[str],
+    again: Mapping[str, datetime],
     refused: Mapping[str, tuple[int, str]],
     now: datetime,
 ) -> None:
     if done:
         conn.execute(DROP, {"ids": list(done)})
     if again:
-        conn.execute(AGAIN, {"ids": list(again)})
+        conn.execute(AGAIN, [{"of_id": each, "at": due} for each, due in again.items()])
     rows = list(refusals(refused, now))
     if rows:
         conn.execute(REFUSED, rows)
@@ -169,6 +178,8 @@ NEW_EVENTS = (
         consent_events.c.phone,
         consent_events.c.kind,
         consent_events.c.source,
+        consent_events.c.at,
+        consent_events.c.recorded_at,
     )
     .where(consent_events.c.line == bindparam("of_line"), consent_events.c.position > bindparam("behind"))
     .order_by(consent_events.c.position)
@@ -182,6 +193,7 @@ ADD = {
     "postgresql": postgres_insert(consent_pushes).on_conflict_do_nothing(),
     "sqlite": sqlite_insert(consent_pushes).on_conflict_do_nothing(),
 }
+_is_to_be_told = consent_pushes.c.refused_at.is_(None)
 _held = and_(opt_outs.c.line == consent_events.c.line, opt_outs.c.phone == consent_events.c.phone)
 DUE = (
     select(
@@ -195,13 +207,18 @@ DUE = (
     )
     .outerjoin(consent_events, consent_events.c.id == consent_pushes.c.event_id)
     .outerjoin(opt_outs, _held)
-    .where(_its_pushes, consent_pushes.c.refused_at.is_(None))
+    .where(_its_pushes, _is_to_be_told, consent_pushes.c.due <= bindparam("now", type_=UtcTime))
     .order_by(consent_pushes.c.tries, consent_pushes.c.position, consent_pushes.c.sender)
     .limit(bindparam("most"))
 )
 DROP = delete(consent_pushes).where(_these)
 TRIES = select(consent_pushes.c.correlation_id, consent_pushes.c.tries).where(_these)
-AGAIN = update(consent_pushes).where(_these).values(tries=consent_pushes.c.tries + 1)
+NEXT_DUE = select(func.min(consent_pushes.c.due)).where(_its_pushes, _is_to_be_told)
+AGAIN = (
+    update(consent_pushes)
+    .where(consent_pushes.c.correlation_id == bindparam("of_id"))
+    .values(due=bindparam("at", type_=UtcTime), tries=consent_pushes.c.tries + 1)
+)
 REFUSED = (
     update(consent_pushes)
     .where(consent_pushes.c.correlation_id == bindparam("of_id"))

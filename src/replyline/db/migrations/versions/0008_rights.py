@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("sender", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=8), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("refused_at", sa.BigInteger(), nullable=True),
         sa.Column("error_code", sa.Integer(), nullable=True),

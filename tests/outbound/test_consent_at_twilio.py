@@ -28,7 +28,6 @@ from tests.support.post import SECRET
 
 MINUTES = CONFIRMED_WITHIN.total_seconds()
 BULK = "/v1/Consents/Bulk"
-WRITTEN = OptIn(purpose=Purpose.MARKETING, tier=Tier.EXPRESS_WRITTEN, source="web_form")
 
 
 class Registry:
@@ -127,14 +126,22 @@ async def test_of_two_changes_that_wait_only_the_last_is_told(registry):
     assert (registry.is_blocked(), len(registry.asked)) == (True, 1)
 
 
-async def test_a_form_they_filled_in_is_told_and_what_somebody_typed_in_for_them_is_not(registry):
-    registry.twilio.opt_out(ANA, GYM_NUMBER)  # by a STOP that only Twilio knows of
-    registry.twilio.opt_out(BRUNO, GYM_NUMBER)
-    typed = OptIn(purpose=Purpose.MARKETING, tier=Tier.EXPRESS_WRITTEN, source="person")
-    registry.db.run_blocking(consent.opt_in, Whose(line="gym", phone=ANA), WRITTEN, now=registry.clock.now())
-    registry.db.run_blocking(consent.opt_in, Whose(line="gym", phone=BRUNO), typed, now=registry.clock.now())
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        ({"source": "keyword"}, True),
+        ({"source": "web_form", "is_confirmed": True}, True),
+        ({"source": "web_form"}, False),
+        ({"source": "person"}, False),
+        ({"source": "import"}, False),
+    ],
+)
+async def test_only_an_opt_in_from_their_own_phone_undoes_a_stop_that_twilio_alone_has_heard(registry, given, is_told):
+    registry.twilio.opt_out(ANA, GYM_NUMBER)
+    agreed = OptIn(purpose=Purpose.MARKETING, tier=Tier.EXPRESS_WRITTEN, **given)
+    registry.db.run_blocking(consent.opt_in, Whose(line="gym", phone=ANA), agreed, now=registry.clock.now())
     await registry.work()
-    assert (registry.is_blocked(ANA), registry.is_blocked(BRUNO)) == (False, True)
+    assert registry.is_blocked() is not is_told
 
 
 async def test_an_opt_out_of_advertising_alone_is_not_told_because_twilio_would_block_everything(registry):

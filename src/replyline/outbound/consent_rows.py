@@ -19,15 +19,13 @@ MOST_ITEMS = 25  # of one request
 EVENTS_AT_ONCE = 500
 # Told at once, Twilio would refuse the text that confirms an opt-out. A later one than this does not leave.
 CONFIRMED_WITHIN = VALID_FOR[Purpose.OPT_OUT_CONFIRMATION]
-# The person's own word. What somebody else has typed in, or a list says, could undo a STOP that Twilio alone knows of.
-OWN_WORD = {"web_form", "keyword"}
+# A word from their own phone. A form that anybody can fill in, or a list, could undo a STOP that Twilio alone has heard.
+OWN_WORD = {"keyword"}
 SOURCES = {
     ("opt-out", "keyword"): "opt-out-message",
     ("opt-in", "keyword"): "opt-in-message",
     ("opt-out", "web_form"): "website",
-    ("opt-in", "web_form"): "website",
     ("opt-out", "person"): "offline",
-    ("opt-in", "person"): "offline",
 }
 
 

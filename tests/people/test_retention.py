@@ -320,6 +320,17 @@ async def test_other_lines_data_is_not_touched(archive):
     assert [row.phone for row in archive.rows(consent_events)] == [BRUNO]
 
 
+async def test_another_lines_worker_leaves_it_alone(archive):
+    archive.text("Ours")
+    archive.keep(words=30)
+    archive.line = a_line(key="spa", keeps=Keeps(words=30))
+    await archive.look(timedelta(days=31))
+    assert archive.bodies() == ["Ours"]
+    archive.keep(words=30)
+    await archive.look()
+    assert archive.bodies() == [""]
+
+
 @pytest.mark.parametrize(
     ("days", "why"),
     [

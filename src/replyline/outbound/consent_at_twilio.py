@@ -24,6 +24,7 @@ from replyline.work.worker import backoff
 log = get_log(__name__)
 
 BETWEEN = timedelta(milliseconds=600)  # at most 100 requests a minute
+OF_OTHERS = timedelta(minutes=1)  # another line's row is left to its own worker
 AFTER_REFUSAL = timedelta(hours=1)  # an account without the pilot, or wrong credentials: nothing that a minute mends
 TRIES = 8  # of what Twilio could not take for a reason of its own
 TWILIOS_OWN = "INTERNAL_SERVER_ERROR"
@@ -53,6 +54,9 @@ class TellConsent:
         self._db, self._clock, self._line, self._twilio, self._senders = db, clock, line, twilio, senders
 
     async def __call__(self, job: Claimed) -> None:
+        if job.key != self._line.key:
+            await self._db.run(later, job, due=self._clock.now() + OF_OTHERS)
+            return
         batch = await self._db.run(begin_batch, job.key, self._senders, self._clock.now())
         if batch.items:
             await self._tell(job, batch.items)

@@ -25,6 +25,7 @@ log = get_log(__name__)
 
 KIND = "retention"
 EVERY = timedelta(days=1)
+OF_OTHERS = timedelta(minutes=1)  # another line's row is left to its own worker
 AFTER_START = timedelta(minutes=1)  # people who wrote while nobody was there come first
 # Of one transaction, which a webhook may have to wait for; and of one run, before other work gets a turn.
 CONVERSATIONS, PHONES, ROWS = 10, 20, 100
@@ -47,7 +48,10 @@ class Retention:
         self._db, self._clock, self._line, self._secret = db, clock, line, secret
 
     async def __call__(self, job: Claimed) -> None:
-        if job.key != self._line.key or not self._line.keeps:
+        if job.key != self._line.key:
+            await self._db.run(later, job, due=self._clock.now() + OF_OTHERS)
+            return
+        if not self._line.keeps:
             await self._db.run(finish, job, now=self._clock.now())
             return
         for _ in range(STEPS):

@@ -77,6 +77,7 @@ def test_twilios_client_is_asked_to_send_in_one_place_alone():
     assert named == {
         ("outbound/send.py:Send._send", "create"),
         ("twilio/client.py:TwilioClient.create", "create_async"),
+        ("twilio/client.py:TwilioClient.tell_consents", "create_async"),  # opt-ins and opt-outs, which are no texts
     }
 
 

@@ -8,6 +8,7 @@ from replyline.plugins.appointments import Appointments, Service
 from replyline.plugins.context import ActionContext, Contact, ContextRequest
 from replyline.plugins.endings import AskAgain, GiveUp, Pause
 from replyline.plugins.hooks import Plugin, WebContext
+from replyline.plugins.keeps import Keeps
 from replyline.plugins.line import Line
 from replyline.plugins.senders import Registration, Sender
 from replyline.rules.facts import Facts, Purpose
@@ -21,6 +22,7 @@ __all__ = [
     "ContextRequest",
     "Facts",
     "GiveUp",
+    "Keeps",
     "Line",
     "Pause",
     "Plugin",

@@ -20,20 +20,24 @@ from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
-from replyline.inbound import backfill, media, media_at_twilio
+from replyline.inbound import backfill, media, media_at_twilio, messages_at_twilio
 from replyline.inbound.backfill import Backfill
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
+from replyline.inbound.messages_at_twilio import DeleteErased
 from replyline.inbound.webhooks import Counts, Fallback, Sms, StatusCallback, Webhook
 from replyline.llm.ask import Model
 from replyline.llm.scripted.model import ScriptedModel
 from replyline.log import get_log
-from replyline.outbound import queue
+from replyline.outbound import consent_at_twilio, queue
 from replyline.outbound.choose_sender import senders_of
+from replyline.outbound.consent_at_twilio import TellConsent
 from replyline.outbound.picture_links import PATH, PictureLinks, PicturePage
 from replyline.outbound.send import Send
-from replyline.people import sign_up_page
+from replyline.people import files, retention, sign_up_page
+from replyline.people.files import DeleteFiles
+from replyline.people.retention import Retention
 from replyline.people.sign_up_page import SignUpPage
 from replyline.plugins.hooks import WebContext, WebFunction
 from replyline.plugins.line import Line
@@ -119,6 +123,8 @@ class App:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
+        await self.db.run(retention.begin, self.line, self.clock.now())
+        await self.db.run(consent_at_twilio.begin, self.line, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -204,6 +210,8 @@ def wire(
 ) -> App:
     """Build one process. Without a model it does the web side only. Call it inside a running event loop."""
     settings.need("twilio_account_sid", "twilio_auth_token", "public_url")
+    if line.keeps.forgets_people:
+        settings.need("hash_secret")
     username, password = rest_credentials(settings)
     db = db or open_db(settings.database_url)
     clock = clock or clock_of(db)
@@ -280,6 +288,23 @@ def pools(
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
+        Pool(
+            kinds={
+                messages_at_twilio.KIND: DeleteErased(db, clock, twilio),
+                files.KIND: DeleteFiles(db, clock, store),
+                consent_at_twilio.KIND: TellConsent(
+                    db,
+                    clock,
+                    line,
+                    twilio,
+                    consent_at_twilio.senders_of(
+                        line, settings.twilio_phone_number, settings.twilio_messaging_service_sid
+                    ),
+                ),
+                retention.KIND: Retention(db, clock, line, secret=secret_of(settings)),
+            },
+            at_once=4,
+        ),
     ]
 
 

@@ -18,7 +18,7 @@ from replyline.db import open_db
 from replyline.db.clock import clock_of, following
 from replyline.db.columns import UtcTime
 from replyline.db.migrate import Migrations, check
-from replyline.db.tables import senders, texts, work
+from replyline.db.tables import consent_pushes, senders, texts, twilio_deletions, work
 from replyline.errors import ReplylineError
 from replyline.phone_numbers import masked
 from replyline.settings import Settings
@@ -29,6 +29,7 @@ LONG_IN_DOUBT = timedelta(minutes=10)
 # A turn that nobody took for so long: no worker runs, or there are too few.
 LONG_DUE = timedelta(minutes=2)
 LATELY = timedelta(days=1)
+LONG_UNTOLD = timedelta(hours=1)
 
 
 class Level(StrEnum):
@@ -78,7 +79,14 @@ async def look_at_everything(settings: Settings, *, extra: Sequence[Migrations] 
 
 def examine(conn: Connection, now: datetime) -> list[Finding]:
     """Everything that the database tells."""
-    return [*in_doubt(conn, now), *found_late(conn, now), *due(conn, now), *paused(conn, now)]
+    return [
+        *in_doubt(conn, now),
+        *found_late(conn, now),
+        *due(conn, now),
+        *paused(conn, now),
+        *untold(conn, now),
+        *undeleted(conn, now),
+    ]
 
 
 def in_doubt(conn: Connection, now: datetime) -> Iterator[Finding]:
@@ -117,6 +125,30 @@ def paused(conn: Connection, now: datetime) -> Iterator[Finding]:
     for row in conn.execute(PAUSED, {"now": now}):
         says = f"{masked(row.address)} sends nothing for another {span(row.closed_until - now)}: {row.why}"
         yield Finding(about="sender", level=Level.LOOK, says=says)
+
+
+def untold(conn: Connection, now: datetime) -> Iterator[Finding]:
+    """What Twilio's Consent API has refused, or not taken for long. Our own list holds all the same."""
+    for row in conn.execute(REFUSED_CONSENTS):
+        says = (
+            f"Twilio's Consent API refused {row.count} of what it was told ({row.error_code}: {row.why}); our own list "
+            "holds all the same."
+        )
+        yield Finding(about="consent", level=Level.LOOK, says=says)
+    count, since = conn.execute(UNTOLD).one()
+    if count and now - since > LONG_UNTOLD:
+        says = f"{count} opt-outs and opt-ins are still to be told to Twilio's Consent API, the oldest for {span(now - since)}."
+        yield Finding(about="consent", level=Level.LOOK, says=says)
+
+
+def undeleted(conn: Connection, now: datetime) -> Iterator[Finding]:
+    count, since = conn.execute(UNDELETED).one()
+    if count:
+        says = (
+            f"{count} messages of people who were forgotten are still to be deleted at Twilio, for {span(now - since)}."
+        )
+        level = Level.LOOK if now - since > LATELY else Level.OK
+        yield Finding(about="erasure", level=level, says=says)
 
 
 async def ask_twilio(twilio: TwilioClient, number: str | None, service: str | None, now: datetime) -> Finding:
@@ -163,4 +195,12 @@ DUE = (
     .group_by(work.c.kind)
     .order_by(work.c.kind)
 )
+REFUSED_CONSENTS = (
+    select(consent_pushes.c.error_code, consent_pushes.c.why, func.count().label("count"))
+    .where(consent_pushes.c.refused_at.is_not(None))
+    .group_by(consent_pushes.c.error_code, consent_pushes.c.why)
+    .order_by(consent_pushes.c.error_code, consent_pushes.c.why)
+)
+UNTOLD = select(func.count(), func.min(consent_pushes.c.since)).where(consent_pushes.c.refused_at.is_(None))
+UNDELETED = select(func.count(), func.min(twilio_deletions.c.asked_at)).where(twilio_deletions.c.gone_at.is_(None))
 PAUSED = select(senders).where(senders.c.closed_until > _now).order_by(senders.c.address)

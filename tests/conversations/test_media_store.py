@@ -132,3 +132,11 @@ def test_half_a_key_to_a_bucket_is_said_at_the_start():
     settings = read_settings({"REPLYLINE_MEDIA_URL": "s3://bucket", "AWS_ACCESS_KEY_ID": "key"}, dotenv=None)
     with pytest.raises(BadSetting, match="AWS_SECRET_ACCESS_KEY"):
         open_store(settings)
+
+
+async def test_what_was_deleted_is_gone_and_deleting_it_again_is_fine(store):
+    await store.put(KEY, pieces(b"one"))
+    await store.delete(KEY)
+    with pytest.raises(NotKept):
+        await store.open(KEY)
+    await store.delete(KEY)

@@ -14,7 +14,7 @@ from replyline.people.export import export, in_words
 from replyline.plugins.programs import Tier
 from replyline.rules import consent
 from replyline.rules.consent import OptIn, Whose
-from replyline.rules.facts import Purpose
+from replyline.rules.facts import Purpose, Scope
 from replyline.rules.ledger import verify
 from replyline.rules.person import person_of
 from tests.support.cast import ANA, BRUNO, GYM_NUMBER, MONDAY, an_arrival
@@ -133,3 +133,11 @@ def test_an_export_has_everything_of_that_person_and_of_nobody_else(known):
     assert BRUNO not in str(found)
     assert any(WORDS in line for line in in_words(found))
     assert [row.kind for row in rows(known, audit_events)] == ["export"]
+
+
+def test_who_opted_out_of_advertising_was_erased_and_then_opts_out_of_all_is_not_texted_at_all(known):
+    known.run_blocking(consent.opt_out, ANAS, now=MONDAY, source="keyword", scope=Scope.MARKETING)
+    forget(known)
+    known.run_blocking(receive, [an_arrival("STOP", secret=SECRET)])
+    forget(known)
+    assert [row.scope for row in rows(known, suppressions)] == ["all"]

@@ -35,6 +35,9 @@ class MediaStore(Protocol):
     async def open(self, key: str) -> Content:
         """What is kept. Raises `NotKept`."""
 
+    async def delete(self, key: str) -> None:
+        """Keep it no longer; fine when it is not there. It is gone when this returns."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -84,6 +87,9 @@ class FolderStore:
             raise NotKept from None
         return Content(size=size, chunks=chunks_of(target))
 
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(remove, self._at(key))
+
     async def close(self) -> None:
         pass
 
@@ -110,11 +116,24 @@ def settle(file: BinaryIO, beside: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside.replace(target)
     for folder in (target.parent, target.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        settle_folder(folder)
+
+
+def settle_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(target: Path) -> None:
+    """Delete a file so that a power cut does not bring it back."""
+    try:
+        target.unlink()
+    except FileNotFoundError:
+        return
+    settle_folder(target.parent)
 
 
 async def chunks_of(path: Path) -> AsyncIterator[bytes]:

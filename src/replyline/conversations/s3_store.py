@@ -1,6 +1,7 @@
 """A bucket of S3, or of anything that speaks its protocol, as the place where pictures are."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -75,6 +76,12 @@ class BucketStore:
         except FileNotFoundError:
             raise NotKept from None
         return Content(size=found.meta["size"], chunks=bytes_of(found))
+
+    async def delete(self, key: str) -> None:
+        import obstore
+
+        with contextlib.suppress(FileNotFoundError):
+            await obstore.delete_async(self._bucket, key)
 
     async def close(self) -> None:
         pass

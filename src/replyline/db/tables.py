@@ -151,6 +151,7 @@ media = Table(
     Column("why", Text),  # why it was lost
     Column("twilio_copy", String(8)),  # "due" to be deleted at Twilio, "gone"; none: it stays there
     UniqueConstraint("text_id", "position"),
+    Index("ix_media_path", "path"),  # a picture of ours is kept once, however many texts have it
 )
 
 delivery_reports = Table(
@@ -339,6 +340,62 @@ audit_events = Table(
     Column("person", String(64)),  # the keyed hash of whom it is about
     Column("details", Json),
     Index("ix_audit_events_line_at", "line", "at"),
+)
+
+# Messages of people who were forgotten, which Twilio is still to delete. All of an erasure go once the last of them is gone.
+twilio_deletions = Table(
+    "twilio_deletions",
+    metadata,
+    Column("sid", String(40), primary_key=True),
+    Column("erasure", String(40), nullable=False, index=True),
+    Column("line", String(64), nullable=False),
+    Column("person", String(64), nullable=False),  # the keyed hash of whom they are about
+    Column("actor", String(200), nullable=False),
+    Column("has_media", Bool, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),  # that Twilio would not, or could not
+    Column("gone_at", UtcTime),
+    Index("ix_twilio_deletions_line_person", "line", "person"),
+)
+
+# How far a line's look for what is too old has come; no row between two of them.
+retention_passes = Table(
+    "retention_passes",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("began_at", UtcTime, nullable=False),
+    Column("stage", String(16), nullable=False),  # conversations, then people
+    Column("after", String(64), nullable=False, server_default=""),  # the last that was looked at
+    Column("counts", Json, nullable=False),  # what went, by kind
+)
+
+# How far a line's ledger has been read for what Twilio's Consent API is to be told.
+consent_syncs = Table(
+    "consent_syncs",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("not_before", UtcTime),  # when it may be asked again
+    Column("opt_ins_after", BigInteger, nullable=False),  # older ones are not told: they could undo a newer STOP there
+)
+
+# What Twilio's Consent API is still to be told, or has refused. The number is in the ledger alone.
+consent_pushes = Table(
+    "consent_pushes",
+    metadata,
+    Column("correlation_id", String(32), primary_key=True),  # made of the event and the sender: the same in every try
+    Column("line", String(64), nullable=False),
+    Column("event_id", String(40), nullable=False, index=True),
+    Column("position", BigInteger, nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("status", String(8), nullable=False),  # opt-in or opt-out
+    Column("since", UtcTime, nullable=False),
+    Column("due", UtcTime, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("refused_at", UtcTime),
+    Column("error_code", Integer),
+    Column("why", String(200)),
+    Index("ix_consent_pushes_line_position", "line", "position"),
 )
 
 senders = Table(

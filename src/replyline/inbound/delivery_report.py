@@ -24,6 +24,7 @@ from replyline.outbound.slow_down import SlowDown, of_sender, slow_down
 from replyline.plugins.line import Line
 from replyline.rules import consent
 from replyline.rules.facts import Purpose
+from replyline.rules.person import ERASED
 from replyline.work import arm_many
 
 
@@ -45,7 +46,7 @@ def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
     """Write the reports down and move their texts on. True for those that were new."""
     owners = owners_of(conn, reports)
     abouts = [owners.about(each.text_id, each.sid, each.received_at) for each in reports]
-    results = add(conn, reports, abouts)
+    results = add(conn, reports, abouts, owners)
     for each, about, is_new in zip(reports, abouts, results, strict=True):
         if about is None:
             continue
@@ -72,13 +73,17 @@ def owners_of(conn: Connection, reports: Sequence[DeliveryReport]) -> Owners:
     return owners
 
 
-def add(conn: Connection, reports: Sequence[DeliveryReport], abouts: Sequence[About | None]) -> list[bool]:
-    """Store the reports; true for each that was not there yet."""
+def add(
+    conn: Connection, reports: Sequence[DeliveryReport], abouts: Sequence[About | None], owners: Owners
+) -> list[bool]:
+    """Store the reports; true for each that was not there yet. Of a person who was erased, nothing that names them."""
     results = [False] * len(reports)
     rows: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
     for position, (each, about) in enumerate(zip(reports, abouts, strict=True)):
         key = (each.sid, each.status, each.error_code or 0)
-        rows.setdefault(key, (position, report_row(each, about.text_id if about else None)))
+        is_erased = about is not None and owners.now[about.text_id].phone.startswith(ERASED)
+        row = report_row(each, about.text_id if about else None)
+        rows.setdefault(key, (position, row | {"fields": {}} if is_erased else row))
     statement = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
     in_order = [rows[key][1] for key in sorted(rows)]
     for new in conn.execute(statement, in_order).all():

@@ -66,7 +66,7 @@ class FetchMedia:
 
     async def _keep(self, attachment: Attachment) -> None:
         """Let the bytes flow into the store. The key is always the same, so a second try overwrites the first."""
-        key = f"{attachment.id[4:10]}/{attachment.id}"
+        key = key_of(attachment.id)
         async with self._fetcher.open(attachment.url) as chunks:
             passing = Passing(chunks)
             await self._store.put(key, passing.watched())
@@ -83,6 +83,11 @@ class FetchMedia:
     async def _lose(self, attachment: Attachment, why: str) -> None:
         log.warning("media_lost", media=attachment.id, text=attachment.text_id, why=why)
         await self._db.run(pictures.lose, attachment, why=why)
+
+
+def key_of(media_id: str) -> str:
+    """Where a picture that arrived is kept, or will be."""
+    return f"{media_id[4:10]}/{media_id}"
 
 
 class Passing:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import BindParameter, Connection, bindparam, case, delete, insert, or_, select, update
 
+from replyline.conversations.delivery import Status
 from replyline.db import new_id
+from replyline.db.columns import AnyRow
 from replyline.db.tables import (
     audit_events,
     consent_events,
@@ -18,18 +18,21 @@ from replyline.db.tables import (
     conversations,
     delivery_reports,
     media,
-    opt_outs,
     steps,
-    suppressions,
     texts,
     turns,
 )
 from replyline.errors import ReplylineError
+from replyline.inbound.media import key_of
+from replyline.inbound.messages_at_twilio import Erasure, delete_later
 from replyline.outbound.queue import cancel_queued
+from replyline.people import files
 from replyline.rules import consent
 from replyline.rules.consent import Whose
-from replyline.rules.person import person_of
+from replyline.rules.person import ERASED, person_of
 from replyline.turns.states import TurnState
+
+LONGEST_FETCH = timedelta(minutes=10)  # a picture that takes longer to come has been given up
 
 
 class CannotErase(ReplylineError):
@@ -38,7 +41,7 @@ class CannotErase(ReplylineError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Erased:
-    """What went. The files have to be deleted by the caller, after the commit."""
+    """What went. The files go by work rows; a caller may delete them sooner, after the commit."""
 
     texts: int
     files: Sequence[str]  # keys in the media store
@@ -46,33 +49,56 @@ class Erased:
     is_suppressed: bool  # they had opted out, and still have
 
 
-def erase(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: datetime) -> Erased:
-    """Forget a person, in one transaction. Raises `CannotErase` while a turn of theirs runs."""
+class NotKnown(CannotErase):
+    """Nothing is known of that number on this line."""
+
+
+def erase(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: datetime, at_twilio: bool = False) -> Erased:
+    """Forget a person, in one transaction; `at_twilio` has Twilio's messages deleted by work that follows.
+
+    Raises `CannotErase` while a turn of theirs runs, or Twilio may have a text of ours that we have no id of.
+    """
     if conn.dialect.name == "sqlite":
         conn.exec_driver_sql("PRAGMA secure_delete = ON")  # else what was there stays readable in the file
     theirs = {"of_line": whose.line, "of_phone": whose.phone}
     contact = conn.execute(CONTACT, theirs).first()
     if contact is None and conn.execute(EVENTS, theirs).first() is None:
-        raise CannotErase("Nothing is known of that number on this line.")
+        raise NotKnown
     ids = conn.execute(CONVERSATIONS, theirs).scalars().all()
     if conn.execute(RUNNING, {"ids": ids}).first() is not None:
         raise CannotErase("They are being answered at this moment; try again in a minute.")
+    if conn.execute(IN_DOUBT, {"ids": ids}).first() is not None:
+        raise CannotErase("A text to them is on its way, or in doubt; try again when `replyline doctor` knows of none.")
     cancel_queued(conn, line=whose.line, phone=whose.phone, now=now, why="their data was erased")
     found = conn.execute(TEXTS, {"ids": ids}).all()
-    files = conn.execute(FILES, {"ids": [row.id for row in found]}).scalars().all()
+    text_ids = [row.id for row in found]
+    attached = conn.execute(ATTACHED, {"ids": text_ids}).all()
+    paths = sorted({row.path for row in attached if row.path})
     person = person_of(whose.phone, secret)
-    held = conn.execute(OPT_OUT, theirs).first()
     # The proof comes first: whatever follows, that they were forgotten and by whom is in the ledger.
     consent.record(conn, whose, now=now, kind="erased", source="person", proof={"by": by})
-    if held is not None:
-        keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
-        conn.execute(SUPPRESS[conn.dialect.name], keep)
-    forget(conn, theirs, ids, [row.id for row in found], person, f"erased-{new_id('con')}")
-    sids = [row.sid for row in found if row.sid]
-    details = {"texts": len(found), "files": len(files)}
+    is_suppressed = consent.suppress(conn, whose, person)
+    messages = messages_of(conn, found, text_ids)
+    if at_twilio:
+        delete_later(conn, Erasure(line=whose.line, person=person, actor=by), sorted(messages.items()), now)
+    forget(conn, theirs, ids, text_ids, person, f"{ERASED}{new_id('con')}")
+    files.delete_later(conn, paths, now)
+    # What is just being fetched comes to where it is kept a little later.
+    coming = [key_of(row.id) for row in attached if row.state == "waiting"]
+    files.delete_later(conn, coming, now, due=now + LONGEST_FETCH)
+    details = {"texts": len(found), "files": len(paths), "at_twilio": len(messages) if at_twilio else 0}
     conn.execute(AUDIT, {"id": new_id("aud"), "line": whose.line, "at": now, "actor": by, "kind": "erase",
                          "person": person, "details": details})  # fmt: skip
-    return Erased(texts=len(found), files=files, sids=sids, is_suppressed=held is not None)
+    return Erased(texts=len(found), files=paths, sids=sorted(messages), is_suppressed=is_suppressed)
+
+
+def messages_of(conn: Connection, found: Sequence[AnyRow], text_ids: Sequence[str]) -> dict[str, bool]:
+    """Twilio's ids of these texts, and whether something is attached; a text that left twice has two."""
+    messages = {row.sid: row.media is not None for row in found if row.sid}
+    has_media = {row.id: row.media is not None for row in found}
+    for row in conn.execute(REPORTED, {"ids": text_ids}):
+        messages.setdefault(row.sid, has_media[row.text_id])
+    return messages
 
 
 def forget(
@@ -88,7 +114,6 @@ def forget(
     conn.execute(WHO, theirs | {"nobody": nobody})
     conn.execute(LEDGER, theirs | {"hashed": person})
     conn.execute(AGREED, theirs)
-    conn.execute(OPT_OUTS, theirs)
 
 
 CONTACT = select(contacts.c.id).where(
@@ -105,10 +130,19 @@ RUNNING = (
     .where(turns.c.conversation_id.in_(_of_these), turns.c.state.in_([TurnState.RUNNING, TurnState.WAITING]))
     .limit(1)
 )
-TEXTS = select(texts.c.id, texts.c.sid).where(texts.c.conversation_id.in_(_of_these))
+IN_DOUBT = (
+    select(texts.c.id)
+    .where(texts.c.conversation_id.in_(_of_these), texts.c.status.in_([Status.SENDING, Status.UNKNOWN]))
+    .limit(1)
+)
+TEXTS = select(texts.c.id, texts.c.sid, texts.c.media).where(texts.c.conversation_id.in_(_of_these))
 SIDS = select(texts.c.sid).where(texts.c.id.in_(_of_these), texts.c.sid.is_not(None))
-FILES = select(media.c.path).where(media.c.text_id.in_(_of_these), media.c.path.is_not(None))
-OPT_OUT = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
+REPORTED = (
+    select(delivery_reports.c.sid, delivery_reports.c.text_id)
+    .where(delivery_reports.c.text_id.in_(_of_these))
+    .distinct()
+)
+ATTACHED = select(media.c.id, media.c.path, media.c.state).where(media.c.text_id.in_(_of_these))
 REPORTS = (
     update(delivery_reports)
     .where(
@@ -116,7 +150,11 @@ REPORTS = (
     )
     .values(fields={})
 )
-PICTURES = update(media).where(media.c.text_id.in_(_of_these)).values(url="", path=None, state="lost", why="erased")
+# Twilio's copy that is due to be deleted is found by its address, which holds ids alone.
+_address = case((media.c.twilio_copy == "due", media.c.url), else_="")
+PICTURES = (
+    update(media).where(media.c.text_id.in_(_of_these)).values(url=_address, path=None, state="lost", why="erased")
+)
 STEPS = (
     update(steps)
     .where(steps.c.turn_id.in_(select(turns.c.id).where(turns.c.conversation_id.in_(_of_these))))
@@ -140,9 +178,4 @@ LEDGER = (
     .values(phone=None, person=bindparam("hashed"), word=None, proof=None, salt=None)
 )
 AGREED = delete(consents).where(consents.c.line == bindparam("of_line"), consents.c.phone == bindparam("of_phone"))
-OPT_OUTS = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
-SUPPRESS = {
-    "postgresql": postgres_insert(suppressions).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(suppressions).on_conflict_do_nothing(),
-}
 AUDIT = insert(audit_events)

@@ -10,6 +10,7 @@ from replyline.errors import ReplylineError
 from replyline.hours import Cap, Hours, cap_in_words, hours_in_words
 from replyline.plugins.actions import Action, ActionFunction, as_action
 from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
+from replyline.plugins.keeps import Keeps
 from replyline.plugins.programs import Program, Tier, tier_of
 from replyline.plugins.senders import Sender, check_together
 
@@ -78,6 +79,9 @@ class Line:
     late_after: float = 900.0  # seconds; what is found in Twilio's list later than this is kept, and not answered
     turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
     delete_media_at_twilio: bool = False  # what people send is deleted there once we keep it; Twilio keeps it forever
+    # Tell Twilio's own list who opted out and who came back, where the account has the Consent API (a pilot, twilio.md §6.4).
+    consent_at_twilio: bool = False
+    keeps: Keeps = field(default_factory=Keeps)  # for how many days what is kept; by itself everything, for ever
     plugins: Sequence[Plugin] = ()
 
     actions: dict[str, Action] = field(default_factory=dict, init=False)
@@ -110,6 +114,8 @@ class Line:
         self._check_consent()
         if not 0 <= self.digest_minutes <= 24 * 60:
             raise BadLine(f"The line {self.key} has digest_minutes={self.digest_minutes:g}; write 0 to 1440.")
+        if complaint := self.keeps.complaint():
+            raise BadLine(f"The line {self.key} cannot be used: {complaint}")
         check_together(self.senders)
         for plugin in self.plugins:
             plugin.set_up(self)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql import Executable
 
 from replyline.db.columns import UtcTime, micros
@@ -12,7 +15,7 @@ from replyline.db.sets import SetStatement
 from replyline.db.tables import consent_events, consents, contacts, opt_outs, suppressions
 from replyline.errors import ReplylineError
 from replyline.plugins.programs import Tier
-from replyline.rules import ledger
+from replyline.rules import consent_news, ledger
 from replyline.rules.facts import Purpose, Scope
 
 HELD_BY_TWILIO = 21610  # the error code of a text that Twilio would not send: it holds an opt-out of this person
@@ -195,7 +198,9 @@ def record(
         text_id=text_id,
         proof=proof or {},
     )
-    return ledger.append(conn, event, recorded_at or now)
+    event_id = ledger.append(conn, event, recorded_at or now)
+    consent_news.tell_later(conn, whose.line, recorded_at or now)
+    return event_id
 
 
 def has_reopened_since(conn: Connection, whose: Whose, moment: datetime) -> bool:
@@ -207,6 +212,17 @@ def has_opted_out(conn: Connection, whose: Whose) -> bool:
     """Whether they want no text at all."""
     held = conn.execute(OPTED_OUT, parameters(whose)).first()
     return held is not None and held.scope == Scope.ALL.value
+
+
+def suppress(conn: Connection, whose: Whose, person: str) -> bool:
+    """Have an opt-out outlive the number: from now on it is known by a keyed hash. True when there was one."""
+    held = conn.execute(HELD, parameters(whose)).first()
+    if held is None:
+        return False
+    keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
+    conn.execute(SUPPRESS[conn.dialect.name], keep)
+    conn.execute(REOPEN, parameters(whose))
+    return True
 
 
 def suppressed_since(conn: Connection, line: str, person: str) -> datetime | None:
@@ -257,6 +273,14 @@ CONFIRM = (
 REOPEN = delete(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 _suppressed = (suppressions.c.line == bindparam("of_line"), suppressions.c.person == bindparam("of_person"))
 LIFT = delete(suppressions).where(*_suppressed)
+# Who is known to have opted out of one thing, and now of another, has opted out of all.
+_more = "CASE WHEN suppressions.scope = excluded.scope THEN suppressions.scope ELSE 'all' END"
+_known: dict[str, Any] = {"index_elements": ["line", "person"], "set_": {"scope": text(_more)}}
+SUPPRESS: dict[str, Executable] = {
+    "postgresql": postgres_insert(suppressions).on_conflict_do_update(**_known),
+    "sqlite": sqlite_insert(suppressions).on_conflict_do_update(**_known),
+}
+HELD = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 SUPPRESSED_SINCE = select(suppressions.c.since).where(*_suppressed)
 OPTED_OUT = select(opt_outs.c.scope, opt_outs.c.since).where(
     opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")

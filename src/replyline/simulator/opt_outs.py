@@ -60,6 +60,9 @@ class OptOuts:
     def block(self, phone: str, number: str, service: MessagingService | None) -> None:
         self.blocked.add((phone, service.sid if service else number))
 
+    def unblock(self, phone: str, number: str, service: MessagingService | None) -> None:
+        self.blocked.discard((phone, service.sid if service else number))
+
     def heed(self, phone: str, number: Number, service: MessagingService | None, body: str) -> Heeded | None:
         """Act on a text if it is nothing but a keyword that this sender's kind knows."""
         word = body.strip().upper()

@@ -10,6 +10,7 @@ from replyline.phone_numbers import SenderKind, parse_e164, sender_kind
 from replyline.simulator.account import Account, Alert, Message, MessagingService, Number
 from replyline.simulator.background import Background
 from replyline.simulator.changes import Change
+from replyline.simulator.consents import Consents
 from replyline.simulator.control import control_routes
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import DeliveryTimes, Exchange
@@ -60,7 +61,10 @@ class SimulatedTwilio:
         secrets = {account_sid: tokens} | {key: (secret,) for key, secret in (api_keys or {}).items()}
         api = RestApi(self._exchange, secrets)
         resources = Resources(self._exchange, outbound)
-        self.app: Starlette = api.app([*resources.routes(api), *control_routes(self, self._account)])
+        consents = Consents(self._exchange)
+        self.app: Starlette = api.app(
+            [*resources.routes(api), *consents.routes(api), *control_routes(self, self._account)]
+        )
 
     def _wire(self, times: DeliveryTimes, policy: Policy, clock: Clock, url: str) -> Exchange:
         webhooks = Webhooks(auth_token=lambda: self.auth_token, new_token=lambda: self._account.new_sid(""))

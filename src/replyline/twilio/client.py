@@ -18,6 +18,8 @@ from twilio.rest import Client
 from replyline.twilio.wire import LAST_LOOK, REAL, InDoubt, Refused, SendError, Throttled, TooLate, Unreachable, Wire
 
 __all__ = [
+    "ConsentAnswer",
+    "ConsentItem",
     "InDoubt",
     "Listed",
     "Message",
@@ -35,6 +37,7 @@ PAGE, PAGE_OF_RECEIVED, MOST_PAGES = 100, 500, 10
 # Seconds between the tries of a further page: at one failure in twelve, a list of forty pages would never be read.
 PATIENCE = (0.2, 1.0, 3.0)
 MOST_MEDIA = 10
+NOT_COMPLETE = 20009  # a message in progress can be neither deleted nor emptied
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,27 @@ class Number:
     sms_url: str
     fallback_url: str
     has_application: bool  # whose addresses then count instead
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentItem:
+    """What Twilio's Consent API is told of one person and one sender."""
+
+    phone: str
+    correlation_id: str  # 32 hex digits, the same in every try
+    sender: str  # a number, or a messaging service
+    status: str  # opt-in or opt-out
+    source: str  # website, offline, opt-in-message, opt-out-message or others
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentAnswer:
+    """What it said of one item."""
+
+    correlation_id: str
+    error_code: int  # 0: it is done
+    error_messages: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +201,51 @@ class TwilioClient:
                 raise
             return [(self._wire.url + each.uri.removesuffix(".json"), each.content_type or "") for each in found]
 
+    async def delete(self, sid: str, *, with_media: bool) -> bool:
+        """Delete a message; its media first, which nobody finds without it. False while Twilio is still at work on it.
+
+        Fine when it is gone already. Raises a `SendError` when Twilio is away, or says no.
+        """
+        message = self._messages(sid)
+        with asking("delete a message"):
+            try:
+                for each in await message.media.list_async(limit=MOST_MEDIA) if with_media else ():
+                    with fine_when_gone():
+                        await message.media(each.sid).delete_async()
+                with fine_when_gone():
+                    await message.delete_async()
+            except TwilioException as error:
+                if status_of(error) == 404:  # the list of a message that is gone
+                    return True
+                if getattr(error, "code", None) == NOT_COMPLETE or status_of(error) == 409:
+                    return False
+                raise
+        return True
+
+    async def tell_consents(self, items: Sequence[ConsentItem]) -> list[ConsentAnswer]:
+        """Have Twilio write down up to 25 opt-ins and opt-outs. Raises a `SendError` when it took none, or may not have."""
+        written = [
+            {
+                "contact_id": item.phone,
+                "correlation_id": item.correlation_id,
+                "sender_id": item.sender,
+                "status": item.status,
+                "source": item.source,
+                "date_of_consent": f"{item.at:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for item in items
+        ]
+        with asking("take consents"):
+            made = await self._client.accounts.v1.bulk_consents.create_async(items=written)
+            return [
+                ConsentAnswer(
+                    correlation_id=str(each["correlation_id"]),
+                    error_code=int(each["error_code"]),
+                    error_messages=[str(message) for message in each.get("error_messages") or ()],
+                )
+                for each in made.items
+            ]
+
     async def pool_of(self, service: str) -> list[str]:
         """The numbers and short codes of a messaging service. Raises a `SendError` when Twilio is away."""
         with reading("A messaging service"):
@@ -245,6 +314,27 @@ def reading(what: str) -> Iterator[None]:
         raise InDoubt(f"{what} could not be read at Twilio: {status_of(error) or type(error).__name__}.") from error
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
         raise InDoubt(f"{what} could not be read at Twilio: {type(error).__name__}.") from error
+
+
+@contextlib.contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Turn what keeps Twilio from doing something into a `SendError`."""
+    try:
+        yield
+    except TwilioException as error:
+        status = status_of(error) or 0
+        raise Refused(f"Twilio would not {what}: {status}.", code=getattr(error, "code", None), status=status) from None
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InDoubt(f"Twilio could not be told to {what}: {type(error).__name__}.") from error
+
+
+@contextlib.contextmanager
+def fine_when_gone() -> Iterator[None]:
+    try:
+        yield
+    except TwilioRestException as error:
+        if error.status != 404:
+            raise
 
 
 def status_of(error: TwilioException) -> int | None:

@@ -126,6 +126,14 @@ async def test_of_two_changes_that_wait_only_the_last_is_told(registry):
     assert (registry.is_blocked(), len(registry.asked)) == (True, 1)
 
 
+async def test_a_change_takes_the_place_of_an_older_one_that_twilio_could_not_be_told(registry):
+    registry.twilio.faults.on_requests(BROKEN, path=BULK)
+    for _ in range(3):
+        registry.opt_out()
+        await registry.work()
+    assert registry.left() == 1
+
+
 @pytest.mark.parametrize(
     ("given", "is_told"),
     [

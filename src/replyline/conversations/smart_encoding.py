@@ -62,7 +62,7 @@ def smart_encoded(body: str) -> str:
 
 def by_character(*tables: dict[str, str]) -> dict[str, str]:
     """Tables of code points and ranges of them, as one entry for each character."""
-    entries = {}
+    entries: dict[str, str] = {}
     for table in tables:
         for plain, codes in table.items():
             for first, _, last in (code.partition("-") for code in codes.split()):

@@ -71,7 +71,7 @@ def read(text: str) -> str:
     """The text as given, or from standard input."""
     try:
         if text == "-":
-            piped: bytes = click.get_binary_stream("stdin").read()
+            piped: bytes = sys.stdin.buffer.read()
             return piped.decode().removesuffix("\n").removesuffix("\r")
         text.encode()
     except UnicodeError:

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -143,3 +145,10 @@ def test_so_much_shorter_it_needs_one_segment_fewer(body, units):
     assert units_too_many(body) == units
     assert measure(body[:-units]).segments == measure(body).segments - 1
     assert measure(body[: 1 - units]).segments == measure(body).segments
+
+
+def test_the_guide_shows_what_the_command_says():
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "segments.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^replyline segments "(.*)"\n```\n```text\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    assert [said for _, said in shown] == [asked(body) for body, _ in shown]
+    assert len(shown) == 1

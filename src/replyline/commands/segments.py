@@ -137,8 +137,8 @@ def fewer(body: str, size: Segments) -> Iterator[str]:
         yield from kinds(way)
     if size.encoding is Encoding.UCS_2:
         yield f"  {counted(by_twilio(body).segments)} with Twilio's own smart encoding"
-    unit = "septets" if size.encoding is Encoding.GSM_7 else "units"
-    yield f"  {counted(size.segments - 1)} when it is {units_too_many(body)} {unit} shorter"
+    too_many, unit = units_too_many(body), "septet" if size.encoding is Encoding.GSM_7 else "unit"
+    yield f"  {counted(size.segments - 1)} when it is {too_many} {unit if too_many == 1 else f'{unit}s'} shorter"
     yield ""
 
 

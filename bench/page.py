@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from bench import crowds, judging, turns, webhooks
+from bench import crowds, judging, segments, turns, webhooks
 from bench.models import KINDS
 from bench.process import ROOT
 
@@ -22,13 +22,15 @@ def as_text(
     ends: Sequence[turns.Measured],
     judged: Sequence[judging.Measured],
     load: Sequence[crowds.Measured],
+    counted: Sequence[segments.Measured] = (),
 ) -> str:
     """What is printed, and written into the page."""
     tables = [webhooks.table(requests)] if requests else []
     tables += [turns.table(ends)] if ends else []
     tables += [judging.table(judged)] if judged else []
     tables += [crowds.table(load)] if load else []
-    aims = [*webhook_aims(requests), *turn_aims(ends), *judging_aims(judged), *load_aims(load)]
+    tables += [segments.table(counted)] if counted else []
+    aims = [*webhook_aims(requests), *turn_aims(ends), *judging_aims(judged), *load_aims(load), *segment_aims(counted)]
     return "\n\n".join(["\n".join(f"* {line}" for line in machine), *tables, "\n".join(f"* {aim}" for aim in aims)])
 
 
@@ -94,6 +96,27 @@ def load_aims(load: Sequence[crowds.Measured]) -> list[str]:
         if most := PEAK_MIB.get(crowd.texts):
             aims.append(f"{who}: {each.peak_mib:.0f} MiB, aim at most {most}: {met(each.peak_mib <= most)}")
         aims.append(f"{who}: webhook p99 {p99:.0f} ms, aim under {WEBHOOK_P99_MS}: {met(p99 < WEBHOOK_P99_MS)}")
+    return aims
+
+
+def segment_aims(counted: Sequence[segments.Measured]) -> list[str]:
+    """The fastest that is right about every GSM-7 text is the one to beat; none but ours is right about all of UCS-2."""
+    if not counted:
+        return []
+    ours, *others = counted
+    plain = next(iter(segments.KINDS))
+    rate, least = ours.per_second[plain], segments.FASTER
+    aims = [f"segments of {plain}: {rate:,.0f} texts/s, aim at least {least:,}: {met(rate >= least)}"]
+    right = [each for each in others if each.right[0] == each.asked[0]]
+    for kind, own in ours.per_second.items():
+        if right:
+            best = max(right, key=lambda each: each.per_second[kind])
+            ratio = own / best.per_second[kind]
+            aims.append(f"segments of {kind}: {ratio:.1f} of {best.name}, aim at least 1: {met(ratio >= 1)}")
+    wrong = sum(ours.asked) - sum(ours.right)
+    aims.append(
+        f"segments counted otherwise than by Twilio's calculator: {wrong} of {sum(ours.asked):,}, aim 0: {met(wrong == 0)}"
+    )
     return aims
 
 

@@ -16,6 +16,7 @@ from replyline.commands.consent import consent as consent_commands
 from replyline.commands.contact import contact as contact_commands
 from replyline.commands.gate import gate as gate_commands
 from replyline.commands.gate import why
+from replyline.commands.segments import segments as segments_command
 from replyline.errors import ReplylineError
 from replyline.log import set_up_logs
 
@@ -269,6 +270,7 @@ main.add_command(consent_commands)
 main.add_command(contact_commands)
 main.add_command(gate_commands)
 main.add_command(why)
+main.add_command(segments_command)
 
 
 def serve_desk(where: str, host: str, port: int | None, **given: Any) -> None:

@@ -327,6 +327,8 @@ def rest_credentials(settings: Settings) -> tuple[str, str]:
 
 def secret_of(settings: Settings) -> bytes:
     """The key of our own hashes and links, the same in every process."""
+    if settings.hash_secret is None and not settings.auth_tokens:
+        raise BadSetting("People's hashes need a key: set REPLYLINE_HASH_SECRET, or TWILIO_AUTH_TOKEN.")
     secret = settings.hash_secret.get_secret_value() if settings.hash_secret else settings.auth_tokens[0]
     return hashlib.sha256(b"replyline:" + secret.encode()).digest()
 

@@ -6,6 +6,7 @@ from datetime import date, time, timedelta
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY = frozenset(range(7))
+LONGEST_CAP = timedelta(days=31)  # no cap that we know of looks further back
 CAP = re.compile(r"(\d+) per (\d+) ?h")
 
 
@@ -71,4 +72,9 @@ def cap_in_words(written: str, by: str) -> Cap:
     found = CAP.match(written)
     if found is None:
         raise ValueError(f"{written!r} is not written like '3 per 24h'")
-    return Cap(texts=int(found[1]), within=timedelta(hours=int(found[2])), by=by)
+    cap = Cap(texts=int(found[1]), within=timedelta(hours=int(found[2])), by=by)
+    if not cap.texts or not timedelta() < cap.within <= LONGEST_CAP:
+        raise ValueError(
+            f"{written!r} has to allow one text at least, within 1 to {LONGEST_CAP // timedelta(hours=1)} hours"
+        )
+    return cap

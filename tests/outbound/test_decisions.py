@@ -1,6 +1,6 @@
 """What the gate said is kept, and can be told afterwards."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from replyline.rules.explain import in_words
 from replyline.rules.facts import Purpose
 from replyline.rules.foresee import foresee
 from replyline.rules.rulebook import read_rulebook
-from replyline.rules.verdict import Refuse
+from replyline.rules.verdict import Refuse, Wait
 from tests.support.cast import ANA, GYM_NUMBER, a_line
 from tests.support.post import SECRET
 
@@ -59,6 +59,21 @@ async def test_a_text_that_is_held_is_decided_once_and_again_when_it_leaves(post
     assert told(post, text_id) == held  # judged again with the same word: nothing new to say
     await post.work(seconds=8 * 3600)
     assert [row.verdict for row in post.rows(decisions)] == ["wait", "send"]
+
+
+async def test_a_text_that_is_held_again_to_another_day_says_so(make_post):
+    post = make_post(holds_notices=False)
+    days = []
+
+    @post.line.rule
+    def later(facts, now):
+        days.append(now)
+        return Wait(until=now + timedelta(days=len(days)), why="later")
+
+    post.say()
+    await post.work()
+    await post.work(seconds=86_400)
+    assert [row.until.day for row in sorted(post.rows(decisions), key=lambda row: row.at)] == [3, 5]
 
 
 async def test_a_decision_has_neither_number_nor_words_of_the_person(post):

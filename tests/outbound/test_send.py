@@ -146,6 +146,12 @@ async def test_a_line_with_caps_that_cannot_be_read_is_refused():
         a_line(marketing_caps=["three a day"])
 
 
+@pytest.mark.parametrize("cap", ["0 per 24h", "3 per 0h", "3 per 745h"])
+def test_a_cap_that_could_not_be_kept_is_refused(cap):
+    with pytest.raises(BadLine, match="has to allow one text at least, within 1 to 744 hours"):
+        a_line(marketing_caps=[cap])
+
+
 async def test_a_sender_is_held_to_its_rate(make_post):
     post = make_post(segments_per_second=1.0)
     for n in range(12):

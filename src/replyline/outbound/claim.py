@@ -21,7 +21,7 @@ from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules import introduction, registration
-from replyline.rules.decisions import KEEP, Row, decision_row
+from replyline.rules.decisions import KEEP, Row, decision_row, what_is_new
 from replyline.rules.facts import Facts, Purpose
 from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
 from replyline.rules.judge import CORE_RULES, Decision, judge
@@ -107,6 +107,7 @@ class Departure:
     moves: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     decided: list[Row] = field(default_factory=list)
+    again: list[Row] = field(default_factory=list)  # held for a reason that was written down before
     told: set[str] = field(default_factory=set)  # contacts
     notices: Mapping[Key, Sequence[AnyRow]] = field(default_factory=dict)  # that may go together
     joined: set[str] = field(default_factory=set)  # texts whose words leave in another
@@ -155,8 +156,8 @@ class Departure:
             self._move(row, Status.REFUSED, verdict.why)
             self.done.append(job)
         elif isinstance(verdict, Wait):
-            if row.why != verdict.why:  # it was held for that before, and that was written down then
-                self.decided.append(decision_row(row, facts, decision, self.now))
+            made = decision_row(row, facts, decision, self.now)
+            (self.decided if row.why != verdict.why else self.again).append(made)
             self._move(row, Status.QUEUED, verdict.why)
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
         else:
@@ -244,7 +245,7 @@ class Departure:
         if self.moves:
             conn.execute(MOVE, self.moves)
             wake(conn, CHANGE)
-        KEEP(conn, self.decided)
+        KEEP(conn, [*self.decided, *what_is_new(conn, self.again)])
         if self.bodies:
             conn.execute(SAY, self.bodies)
         if self.told:

@@ -1,12 +1,13 @@
 """What the gate said of a text, on what facts, kept in the transaction that let it leave or held it (compliance.md §7)."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from replyline.db import new_id
-from replyline.db.columns import AnyRow, micros
+from replyline.db.columns import AnyRow, from_micros, micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import decisions, texts
 from replyline.rules.facts import Facts
@@ -14,6 +15,7 @@ from replyline.rules.judge import Decision
 from replyline.rules.verdict import Refuse, Send, Verdict, Wait
 
 Row = tuple[Any, ...]
+AN_HOUR = timedelta(hours=1)
 
 
 def decision_row(row: AnyRow, facts: Facts, decision: Decision, now: datetime) -> Row:
@@ -74,6 +76,19 @@ def facts_in_json(facts: Facts, opted_out_of: str | None) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+def what_is_new(conn: Connection, held: Sequence[Row]) -> list[Row]:
+    """Of decisions to hold texts that were held for the same reason before: those by other rules, or to another hour."""
+    if not held:
+        return []
+    last = {row.text_id: row for row in conn.execute(LAST, {"ids": sorted(row[1] for row in held)})}
+    return [row for row in held if row[1] not in last or differs(row, last[row[1]])]
+
+
+def differs(row: Row, last: AnyRow) -> bool:
+    until = last.until or from_micros(0)
+    return row[8] != last.rules_version or abs(from_micros(row[5]) - until) >= AN_HOUR
+
+
 def decisions_of(conn: Connection, text_id: str) -> tuple[AnyRow | None, list[AnyRow]]:
     """A text and what was decided about it, in order."""
     return (
@@ -99,4 +114,14 @@ KEEP = SetStatement(
     ],
 )
 TEXT = select(texts).where(texts.c.id == bindparam("text_id"), texts.c.is_inbound.is_(False))
+_later = decisions.alias()
+LAST = select(decisions.c.text_id, decisions.c.until, decisions.c.rules_version).where(
+    decisions.c.text_id.in_(bindparam("ids", expanding=True)),
+    ~select(_later.c.id)
+    .where(
+        _later.c.text_id == decisions.c.text_id,
+        or_(_later.c.at > decisions.c.at, and_(_later.c.at == decisions.c.at, _later.c.id > decisions.c.id)),
+    )
+    .exists(),
+)
 OF_TEXT = select(decisions).where(decisions.c.text_id == bindparam("text_id")).order_by(decisions.c.at, decisions.c.id)

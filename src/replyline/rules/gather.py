@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, select
 
@@ -11,6 +11,7 @@ from replyline.conversations.delivery import MAY_HAVE_LEFT
 from replyline.db.columns import AnyRow, from_micros, micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import consents, contacts, conversations, opt_outs, suppressions, texts
+from replyline.hours import LONGEST_CAP
 from replyline.phone_numbers import country_of, sender_kind
 from replyline.plugins.line import Line
 from replyline.plugins.programs import Tier
@@ -20,9 +21,6 @@ from replyline.rules.needs import need_of
 from replyline.rules.person import person_of
 from replyline.rules.places import Known, place_of
 from replyline.rules.rulebook import Rulebook
-
-# No cap that we know of looks further back; a line's own may be as long.
-LONGEST_CAP = timedelta(days=31)
 
 Person = tuple[str, str]  # line, phone
 Sent = dict[Person, list[datetime]]

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types bench chaos fuzz lock clean help
+.PHONY: demo test lint types bench chaos races fuzz lock clean help
 
 help:  ## what can be asked of make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -27,6 +27,9 @@ bench: $(VENV)/.installed-dev  ## measure, side by side with a bare reference (A
 
 chaos: $(VENV)/.installed-dev  ## break everything at once and count what people would have noticed (ARGS="--conversations 500")
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+races: $(VENV)/.installed-dev  ## 10,000 STOPs that race with texts leaving, on each database; STOP_RACE_SEED=7 tries the same again
+	@STOP_RACE_PEOPLE=10000 $(BIN)/pytest -n 2 tests/outbound/test_stop_races.py $(ARGS)
 
 fuzz: $(VENV)/.installed-dev  ## 100,000 hostile requests against a server on each database; ARGS="--seed 7 --case 12" sends one again
 	@$(BIN)/python -m tests.hostile $(ARGS)

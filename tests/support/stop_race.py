@@ -20,6 +20,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from replyline.conversations.store import find_or_start
 from replyline.db import Db, open_db
+from replyline.db.errors import DatabaseDown
 from replyline.db.tables import consents, decisions, texts, work
 from replyline.inbound.receive import Received, receive
 from replyline.log import set_up_logs
@@ -65,10 +66,10 @@ class Claimer:
         """Claim until the race is over and nothing is left."""
         while True:
             was_over = is_over()
-            taken = self._db.run_blocking(self._take, self._random.randint(1, 16))
+            taken = asked(self._db, self._take, self._random.randint(1, 16))
             self.count += sum(isinstance(job.brought, Leave) for job in taken.jobs)
             if not taken.count:
-                if was_over and not self._db.run_blocking(waiting):
+                if was_over and not asked(self._db, waiting):
                     break
                 time.sleep(0.002)
             time.sleep(self._random.random() * self._pauses.between)
@@ -144,15 +145,15 @@ class Race:
             for start in range(0, len(people), ROUND):
                 some = people[start : start + ROUND]
                 wanted = [(phone, random.choice(ORDINARY)) for phone in some for _ in range(EACH)]
-                db.run_blocking(queue_some, wanted, random.random())
+                asked(db, queue_some, wanted, random.random())
                 wait_until_fewer_than(len(wanted) * random.uniform(0.4, 1), db)
                 for phones in groups(some, random):
                     meanwhile = beside.submit(self._meanwhile, db, phones, random.random())
                     time.sleep(random.random() * self.pauses.between)
-                    self.left_before |= db.run_blocking(self._stop, phones, random.random())
+                    self.left_before |= asked(db, self._stop, phones, random.random())
                     meanwhile.result()
                 late = [(phone, random.choice(ORDINARY)) for phone in random.sample(some, len(some) // 3)]
-                db.run_blocking(queue_some, late, random.random())
+                asked(db, queue_some, late, random.random())
         db.close_blocking()
 
     def _stop(self, conn: Connection, phones: Sequence[str], chance: float) -> dict[str, frozenset[str]]:
@@ -172,9 +173,9 @@ class Race:
         for phone in phones:
             time.sleep(random.random() * self.pauses.between)
             if random.random() < 0.7:
-                db.run_blocking(queue_some, [(phone, random.choice(ORDINARY))], random.random())
+                asked(db, queue_some, [(phone, random.choice(ORDINARY))], random.random())
             if random.random() < 0.1:
-                db.run_blocking(hear, [phone], "HELP")
+                asked(db, hear, [phone], "HELP")
 
 
 def groups(people: Sequence[str], random: Random) -> Iterator[list[str]]:
@@ -221,6 +222,16 @@ def agree_all(conn: Connection, people: Sequence[str]) -> None:
     conn.execute(insert(consents), rows)
 
 
+def asked(db: Db, do: Callable[..., Any], *given: Any) -> Any:
+    """Ask again when SQLite had others write for ten seconds, which is nothing but a busy machine: nothing was done."""
+    for _ in range(10):
+        try:
+            return db.run_blocking(do, *given)
+        except DatabaseDown:
+            continue
+    return db.run_blocking(do, *given)
+
+
 def waiting(conn: Connection) -> int:
     found: int = conn.execute(WAITING).scalar_one()
     return found
@@ -228,7 +239,7 @@ def waiting(conn: Connection) -> int:
 
 def wait_until_fewer_than(some: float, db: Db) -> None:
     give_up = time.monotonic() + LONG_ENOUGH
-    while db.run_blocking(waiting) >= some and time.monotonic() < give_up:
+    while asked(db, waiting) >= some and time.monotonic() < give_up:
         time.sleep(0.003)
 
 

@@ -18,6 +18,9 @@ from starlette.types import Send as SendBytes
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
+from replyline.costs import folding
+from replyline.costs.book import PriceBook, fetched
+from replyline.costs.folding import Fold
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
 from replyline.inbound import backfill, media, media_at_twilio
@@ -81,6 +84,7 @@ class App:
     store: MediaStore
     model: Model | None
     counts: Counts
+    prices: PriceBook
 
     def web(self, *more: BaseRoute, on_start: Sequence[Callable[[], Awaitable[None]]] = ()) -> Starlette:
         """The web side. The worker, if there is one, lives and dies with it."""
@@ -110,10 +114,12 @@ class App:
                     await asyncio.gather(working, return_exceptions=True)
 
     async def _start_work(self) -> asyncio.Task[None] | None:
+        self.prices.take(await self.db.run(fetched))
         if self.worker is None:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
+        await self.db.run(folding.begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -141,6 +147,7 @@ class App:
                 clock=self.clock,
                 limit=limit,
                 counts=self.counts,
+                prices=self.prices,
             )
             for path, kind in kinds.items()
         }
@@ -189,12 +196,23 @@ def wire(
     twilio = twilio_of(settings)
     fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
     store = open_store(settings)
+    prices = PriceBook(settings.prices_dir)
     worker = None
     if model is not None:
         worker = Worker(
             db,
             clock,
-            pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, store=store, model=model),
+            pools(
+                settings,
+                line,
+                db=db,
+                clock=clock,
+                twilio=twilio,
+                fetcher=fetcher,
+                store=store,
+                model=model,
+                prices=prices,
+            ),
         )
     return App(
         settings=settings,
@@ -207,6 +225,7 @@ def wire(
         store=store,
         model=model,
         counts=Counts(),
+        prices=prices,
     )
 
 
@@ -220,6 +239,7 @@ def pools(
     fetcher: MediaFetcher,
     store: MediaStore,
     model: Model,
+    prices: PriceBook,
 ) -> list[Pool]:
     """The kinds of work there are. Turns and sends have places of their own, so neither can starve the other."""
     turn = TakeTurn(
@@ -230,6 +250,7 @@ def pools(
         store=store,
         secret=secret_of(settings),
         sees_pictures=settings.model_sees_pictures,
+        prices=prices,
     )
     send = Send(
         db=db,
@@ -240,6 +261,7 @@ def pools(
         status_url=f"{settings.public_url}{STATUS}",
         links=links_of(settings),
         secret=secret_of(settings),
+        prices=prices,
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
@@ -252,12 +274,14 @@ def pools(
         service=settings.twilio_messaging_service_sid,
         words=words_in(settings, line),
         secret=secret_of(settings),
+        prices=prices,
     )
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
+        Pool(kinds={folding.KIND: Fold(db, clock)}, at_once=1),
     ]
 
 

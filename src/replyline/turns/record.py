@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from replyline.costs import ledger
+from replyline.costs.charge import Charge, of_answer
+from replyline.costs.prices import PriceList, Tokens, read_prices
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import AnyRow, micros
 from replyline.outbound.queue import NewText, queue_text, queue_texts
@@ -37,6 +40,7 @@ class Record:
     turn: Begun
     add: Sequence[Step] = ()
     end: Sequence[Step] = ()
+    prices: PriceList = field(default_factory=read_prices)
     now: datetime
 
 
@@ -61,6 +65,7 @@ class Ending:
     outcome: str
     why: str | None = None
     waits_for_new: bool = True  # texts that came meanwhile join the turn instead of ending it
+    prices: PriceList = field(default_factory=read_prices)
     now: datetime
 
 
@@ -73,7 +78,9 @@ def record_steps(conn: Connection, records: Sequence[Record]) -> list[Going | Lo
     sql.ADD_STEP(conn, [step_row(step) for record in held for step in record.add])
     if ended := [end_row(step) for record in held for step in record.end]:
         conn.execute(sql.END_STEP, ended)
-    goings = look_around(conn, held, conversations_of(conn, held))
+    rows = conversations_of(conn, held)
+    charge_answers(conn, held, rows)
+    goings = look_around(conn, held, rows)
     wake(conn, CHANGE)
     return [goings[record.job] if record.job in still else lost(record.job) for record in records]
 
@@ -88,10 +95,46 @@ def finish_turns(conn: Connection, endings: Sequence[Ending]) -> list[Going | Lo
     held = list(first.values())
     sql.ADD_STEP(conn, [step_row(step) for ending in held for step in ending.add])
     rows = conversations_of(conn, held)
+    charge_answers(conn, held, rows)
     around = look_around(conn, [ending for ending in held if ending.waits_for_new], rows)
     goings = {job: going for job, going in around.items() if going.joined or going.dropped}
     end(conn, [ending for ending in held if ending.job not in goings], rows)
     return [goings.get(ending.job) if first.get(ending.job) is ending else lost(ending.job) for ending in endings]
+
+
+def charge_answers(conn: Connection, records: Sequence[Record | Ending], rows: Mapping[str, AnyRow]) -> None:
+    """What the model's answers among these steps cost."""
+    ledger.charge(
+        conn,
+        [
+            answer_charge(step, rows[record.job.key], record.prices)
+            for record in records
+            for step in record.add
+            if step.kind is StepKind.MODEL
+        ],
+    )
+
+
+def answer_charge(step: Step, conversation: AnyRow, prices: PriceList) -> Charge:
+    used = step.usage
+    return of_answer(
+        step_id=step.id,
+        line=conversation.line,
+        conversation_id=conversation.id,
+        phone=conversation.phone,
+        our_address=conversation.our_address,
+        purpose=Purpose.CONVERSATIONAL_REPLY.value,
+        model=used.get("model") or step.name,
+        tokens=Tokens(
+            input=used.get("input_tokens") or 0,
+            cached=used.get("cached_tokens") or 0,
+            cache_write=used.get("cache_write_tokens") or 0,
+            output=used.get("output_tokens") or 0,
+        ),
+        said=used.get("cost_micros"),
+        prices=prices,
+        at=step.ended_at or step.started_at,
+    )
 
 
 def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow]) -> None:

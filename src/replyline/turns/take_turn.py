@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore
+from replyline.costs.book import PriceBook
 from replyline.db import Db
 from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
@@ -51,7 +52,9 @@ class TakeTurn:
         store: MediaStore,
         secret: bytes,
         sees_pictures: bool = True,
+        prices: PriceBook | None = None,
     ) -> None:
+        self._prices = prices or PriceBook()
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
         self._instructions = instructions_of(line)
@@ -165,7 +168,7 @@ class TakeTurn:
 
     async def _write(self, job: Claimed, turn: Begun, *, add: Sequence[Step] = (), end: Sequence[Step] = ()) -> Begun:
         """Record steps; gives the turn with them, and with the texts that came meanwhile. Raises `Ended`."""
-        happened = record.Record(job=job, turn=turn, add=add, end=end, now=self._clock.now())
+        happened = record.Record(job=job, turn=turn, add=add, end=end, prices=self._prices.now, now=self._clock.now())
         going = await self._db.gather(record.record_steps, happened)
         turn = grown(turn, add, end)
         return await self._went_on(job, turn, going)
@@ -192,6 +195,7 @@ class TakeTurn:
             outcome=outcome,
             why=why,
             waits_for_new=waits_for_new,
+            prices=self._prices.now,
             now=self._clock.now(),
         )
         going = await self._db.gather(record.finish_turns, ending)

@@ -1,0 +1,155 @@
+"""What people look at: sums over charges by day, month, country and whatever else, from the folded rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, union_all
+
+from replyline.costs.charge import FIGURES, Figures
+from replyline.db.tables import charge_days, charge_talks, conversations
+
+BY = ("day", "month", "kind", "country", "sender", "purpose", "campaign", "model")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """The sums of one group, in one currency."""
+
+    by: tuple[str, ...]
+    currency: str
+    figures: Figures
+
+
+def view(conn: Connection, line: str, *, by: Sequence[str], since: date, until: date) -> list[Row]:
+    """The sums from one UTC day to another, both included."""
+    statement = grouped(by, with_days="day" in by)
+    months, days = parts_of(since, until, by_day="day" in by)
+    given = {
+        "of_line": line,
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "months": months,
+        "before_since": days[0][0],
+        "before_until": days[0][1],
+        "after_since": days[1][0],
+        "after_until": days[1][1],
+    }
+    return [as_row(tuple(row), len(by)) for row in conn.execute(statement, given)]
+
+
+def as_row(row: tuple[Any, ...], count: int) -> Row:
+    sums = {name: int(value) for name, value in zip(FIGURES, row[count + 1 :], strict=True)}
+    return Row(by=row[:count], currency=row[count], figures=Figures(**sums))
+
+
+NO_DAYS = ("9999-01-01", "0000-01-01")
+
+
+def parts_of(since: date, until: date, *, by_day: bool) -> tuple[list[str], list[tuple[str, str]]]:
+    """The whole months in between, and the days before and after them."""
+    if by_day:
+        return [], [(since.isoformat(), until.isoformat()), NO_DAYS]
+    first = since if since.day == 1 else next_month(since)
+    months, at = [], first
+    while next_month(at) - timedelta(days=1) <= until:
+        months.append(f"{at:%Y-%m}")
+        at = next_month(at)
+    if not months:
+        return [], [(since.isoformat(), until.isoformat()), NO_DAYS]
+    before = (since.isoformat(), (first - timedelta(days=1)).isoformat()) if since < first else NO_DAYS
+    after = (at.isoformat(), until.isoformat()) if at <= until else NO_DAYS
+    return months, [before, after]
+
+
+def next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def grouped(by: Sequence[str], *, with_days: bool) -> "Select[tuple[object, ...]]":
+    """Sums of the folded rows and of what was appended since, read from one index each."""
+    rows = charge_days.c
+    of_line = rows.line == bindparam("of_line")
+    is_day = func.length(rows.period) == 10
+    before = and_(rows.period >= bindparam("before_since"), rows.period <= bindparam("before_until"), is_day)
+    after = and_(rows.period >= bindparam("after_since"), rows.period <= bindparam("after_until"), is_day)
+    in_months = rows.period.in_(bindparam("months", expanding=True))
+    new = and_(rows.is_folded.is_(False), rows.period >= bindparam("since"), rows.period <= bindparam("until"))
+    source = union_all(
+        *(select(charge_days).where(of_line, rows.is_folded, each) for each in (in_months, before, after)),
+        select(charge_days).where(of_line, new),
+    ).subquery()
+    columns = [group(source.c, name).label(f"by_{name}") for name in by]
+    sums = [func.sum(source.c[name]) for name in FIGURES]
+    return (
+        select(*columns, source.c.currency, *sums)
+        .group_by(*columns, source.c.currency)
+        .order_by(*columns, source.c.currency)
+    )
+
+
+def group(columns, name: str):  # type: ignore[no-untyped-def]
+    if name == "day":
+        return columns.period
+    return func.substr(columns.period, 1, 7) if name == "month" else columns[name]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Talk:
+    """What a conversation cost in a month or a year."""
+
+    conversation_id: str
+    phone: str
+    currency: str
+    charges: int
+    cost_micros: int
+    unknown: int
+
+
+def dearest_talks(conn: Connection, line: str, period: str, most: int) -> list[Talk]:
+    """The conversations that cost most in a month (2026-03) or a year (2026)."""
+    given = {"of_line": line, "period": period}
+    new = conn.execute(NEW_TALKS, given).scalars().all()
+    # One whose folded sum is high may have lost since; behind each such one, one more is looked at.
+    ids = set(new) | set(conn.execute(DEAREST, given | {"most": most + len(set(new))}).scalars())
+    found = [
+        Talk(
+            conversation_id=row.conversation_id,
+            phone=row.phone or "",
+            currency=row.currency,
+            charges=int(row.charges),
+            cost_micros=int(row.cost_micros),
+            unknown=int(row.unknown),
+        )
+        for row in conn.execute(TALKS, given | {"ids": sorted(ids)})
+    ]
+    return sorted(found, key=lambda each: (-each.cost_micros, each.conversation_id))[:most]
+
+
+_talks = charge_talks.c
+_of_line = _talks.line == bindparam("of_line")
+_is_new = and_(
+    _talks.is_folded.is_(False), func.substr(_talks.period, 1, func.length(bindparam("period"))) == bindparam("period")
+)
+_is_folded = and_(_talks.is_folded, _talks.period == bindparam("period"))
+NEW_TALKS = select(_talks.conversation_id).where(_of_line, _is_new).distinct()
+DEAREST = (
+    select(_talks.conversation_id)
+    .where(_of_line, _is_folded)
+    .order_by(_talks.cost_micros.desc())
+    .limit(bindparam("most"))
+)
+TALKS = (
+    select(
+        _talks.conversation_id,
+        conversations.c.phone,
+        _talks.currency,
+        func.sum(_talks.charges).label("charges"),
+        func.sum(_talks.cost_micros).label("cost_micros"),
+        func.sum(_talks.unknown).label("unknown"),
+    )
+    .outerjoin(conversations, conversations.c.id == _talks.conversation_id)
+    .where(_talks.conversation_id.in_(bindparam("ids", expanding=True)), _of_line, or_(_is_new, _is_folded))
+    .group_by(_talks.conversation_id, conversations.c.phone, _talks.currency)
+)

@@ -18,9 +18,11 @@ from starlette.types import Send as SendBytes
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
-from replyline.costs import folding
+from replyline.costs import bill, folding, polling
+from replyline.costs.bill import CompareBill
 from replyline.costs.book import PriceBook, fetched
 from replyline.costs.folding import Fold
+from replyline.costs.polling import AskPrices
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
 from replyline.inbound import backfill, media, media_at_twilio
@@ -119,7 +121,8 @@ class App:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
-        await self.db.run(folding.begin, self.clock.now())
+        for begin in (folding.begin, polling.begin, bill.begin):
+            await self.db.run(begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -276,13 +279,21 @@ def pools(
         secret=secret_of(settings),
         prices=prices,
     )
+    compare = CompareBill(db, clock, twilio, line=line.key, numbers=numbers_of(settings, line), prices=prices)
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
         Pool(kinds={folding.KIND: Fold(db, clock)}, at_once=1),
+        Pool(kinds={polling.KIND: AskPrices(db, clock, twilio), bill.KIND: compare}, at_once=2),
     ]
+
+
+def numbers_of(settings: Settings, line: Line) -> list[str]:
+    """What this line rents, as far as its author and the settings say."""
+    named = [settings.twilio_phone_number] if settings.twilio_phone_number else []
+    return sorted({*named, *(sender.address for sender in line.senders)})
 
 
 def twilio_of(settings: Settings) -> TwilioClient:

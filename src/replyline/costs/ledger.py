@@ -47,6 +47,12 @@ def charge(conn: Connection, new: Iterable[Charge]) -> None:
     sums.append(conn, changes((), added), talk_changes((), added))
 
 
+def post(conn: Connection, each: Charge) -> None:
+    """Write down a charge whose price is known from the start."""
+    if ADD(conn, [row_of(each)]):
+        sums.append(conn, changes((), [each]), talk_changes((), [each]))
+
+
 def charge_texts(conn: Connection, text_ids: Sequence[str], prices: PriceList) -> None:
     """Charge texts that turn out to be with Twilio although no answer of its told us so."""
     rows = conn.execute(OF_TEXTS, {"ids": sorted(text_ids)}).all() if text_ids else []

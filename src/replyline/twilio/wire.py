@@ -22,8 +22,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=LONGEST, connect=5)
 CONNECTIONS = 200
 CUT_OFF_AFTER = 2  # requests in a row that nothing came back of
 REAL = "https://api.twilio.com"
-# Messaging services have a host of their own. The simulator, and any double, is one address for both.
-MESSAGING = "https://messaging.twilio.com"
+# Messaging services and prices have hosts of their own. The simulator, and any double, is one address for all.
+MESSAGING, PRICING = "https://messaging.twilio.com", "https://pricing.twilio.com"
 
 
 class SendError(ReplylineError):
@@ -124,7 +124,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         """Where the settings have us ask what the package would ask of the real Twilio."""
         if self.url == REAL:
             return url
-        return url.replace(REAL, self.url, 1).replace(MESSAGING, self.url, 1)
+        return url.replace(REAL, self.url, 1).replace(MESSAGING, self.url, 1).replace(PRICING, self.url, 1)
 
     async def _exchange(self, method: str, url: str, **given: Any) -> Response:
         session = self._session or self._open()

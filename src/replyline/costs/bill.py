@@ -51,6 +51,7 @@ class Compared:
     billed: int
     ours: int
     awaited: int  # charges whose price Twilio may yet say
+    unpriced: int  # those, and others that were asked for in vain
     currency: str
 
     @property
@@ -104,7 +105,7 @@ class CompareBill:
             if found is None or found.awaited:
                 continue
             adjusted = await self._db.run(adjustment, part, day)
-            if part == "texts" and found.difference != adjusted:
+            if part == "texts" and (found.difference != adjusted or (found.difference and found.unpriced)):
                 start = datetime.combine(day, time(), UTC)
                 async for page in self._twilio.all_since(start - polling.LONGEST_QUEUE, day + timedelta(days=1)):
                     await polling.keep(self._db, page)
@@ -149,14 +150,16 @@ def compared(conn: Connection, day: date, part: str) -> Compared | None:
     currency = billed[0].currency
     start = datetime.combine(day, time(), UTC)
     given = {"start": start, "end": start + timedelta(days=1), "kinds": [each.value for each in kinds]}
-    ours, awaited = 0, 0
+    ours, awaited, unpriced = 0, 0, 0
     for row in conn.execute(OURS, given):
         awaited += int(row.awaited)
+        unpriced += int(row.charges - row.priced)
         ours += int(row.micros or 0) if row.in_currency == currency else 0
     return Compared(
-        billed=sum(row.micros for row in billed if row.currency == currency),
+        billed=sum(int(row.micros) for row in billed if row.currency == currency),
         ours=ours,
         awaited=awaited,
+        unpriced=unpriced,
         currency=currency,
     )
 
@@ -231,7 +234,7 @@ def settle_rent(conn: Connection, month: str, until: date) -> None:
     start = datetime.combine(first, time(), UTC)
     days = {"start": start, "end": datetime.combine(after, time(), UTC), "kinds": [Kind.RENT.value]}
     ours = sum(int(row.micros or 0) for row in conn.execute(OURS, days) if row.in_currency == currency)
-    difference = sum(row.micros for row in billed if row.currency == currency) - ours
+    difference = sum(int(row.micros) for row in billed if row.currency == currency) - ours
     post_adjustment(
         conn, "rent", month, datetime.combine(after, time(), UTC) - timedelta(hours=12), difference, currency
     )
@@ -253,6 +256,8 @@ OURS = (
         _in_currency.label("in_currency"),
         func.sum(_cost).label("micros"),
         func.count(charges.c.look_at).label("awaited"),
+        func.count().label("charges"),
+        func.count(charges.c.price_micros).label("priced"),
     )
     .where(
         charges.c.at >= bindparam("start", type_=UtcTime),

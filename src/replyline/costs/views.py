@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, union_all
 
-from replyline.costs.charge import FIGURES, Figures
-from replyline.db.tables import charge_days, charge_talks, conversations
+from replyline.costs.charge import FIGURES, TEXTS, Figures, Kind
+from replyline.db.tables import charge_days, charge_talks, conversations, usage_days
 
 BY = ("day", "month", "kind", "country", "sender", "purpose", "campaign", "model")
 
@@ -153,3 +153,48 @@ TALKS = (
     .where(_talks.conversation_id.in_(bindparam("ids", expanding=True)), _of_line, or_(_is_new, _is_folded))
     .group_by(_talks.conversation_id, conversations.c.phone, _talks.currency)
 )
+
+
+def bill_days(conn: Connection, since: date, until: date) -> list[dict[str, Any]]:
+    """Twilio's usage records of each day beside what the ledger has for the whole account."""
+    given = {"since": since.isoformat(), "until": until.isoformat()}
+    days: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(USAGE, given):
+        day = days.setdefault(row.day, dict.fromkeys(BILL_COLUMNS, 0) | {"day": row.day, "currency": row.currency})
+        for column in BILL_OF.get(row.category, ()):
+            day[column] += row.price_micros
+    for line in conn.execute(LINES).scalars():
+        for found in view(conn, line, by=("day", "kind", "purpose"), since=since, until=until):
+            name, kind, purpose = found.by
+            if name in days and (ours := ours_of(kind, purpose)):
+                days[name][ours] += found.figures.cost_micros
+    return [
+        {"day": day["day"], "currency": day["currency"]} | {n: day[n] for n in BILL_COLUMNS} for day in days.values()
+    ]
+
+
+def ours_of(kind: str, purpose: str) -> str | None:
+    if kind in TEXTS:
+        return "texts_ours"
+    if kind == Kind.FAILED:
+        return "failed_ours"
+    return "adjusted" if kind == Kind.ADJUSTMENT and purpose != "rent" else None
+
+
+BILL_COLUMNS = (
+    "texts_billed", "carrier_fees_in_it", "failed_billed", "numbers_billed", "texts_ours", "failed_ours", "adjusted"
+)  # fmt: skip
+BILL_OF = {
+    "sms": ("texts_billed",),
+    "mms": ("texts_billed",),
+    "sms-messages-carrierfees": ("texts_billed", "carrier_fees_in_it"),
+    "mms-messages-carrierfees": ("texts_billed", "carrier_fees_in_it"),
+    "failed-message-processing-fee": ("failed_billed",),
+    "phonenumbers": ("numbers_billed",),
+}
+USAGE = (
+    select(usage_days)
+    .where(usage_days.c.day >= bindparam("since"), usage_days.c.day <= bindparam("until"))
+    .order_by(usage_days.c.day)
+)
+LINES = select(charge_days.c.line).distinct()

@@ -19,7 +19,7 @@ from replyline.twilio.client import Usage
 from tests.costs.test_ledger import a_charge
 from tests.support.cast import MONDAY
 
-LINE = "replyline.examples.gym:line"
+LINE = "tests.costs.shop:line"
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def prices(line_name: str, countries: tuple[str, ...], form: str) -> None:
 
     with opened(line_name) as on:
         known = read_prices(on.settings.prices_dir, on.db.run_blocking(fetched))
-        wanted = [each.upper() for each in countries] or list(on.line.countries)
-        found = [row for each in wanted for row in known.in_country(each, on.now.date())]
+        wanted, today = [each.upper() for each in countries] or list(on.line.countries), on.now.date()
+        found = [row for each in wanted for row in known.in_country(each, today)]
     shown = [
         {
             "country": row.country,
@@ -97,7 +97,7 @@ def prices(line_name: str, countries: tuple[str, ...], form: str) -> None:
         for each in table(shown):
             click.echo(each)
     else:
-        show(shown, form, on.now.date(), on.now.date())
+        show(shown, form, today, today)
 
 
 @costs.command()

@@ -92,7 +92,7 @@ def test_the_bill_stands_beside_the_ledger(run, db):
     db.run_blocking(bill.keep, usage, MONDAY)
     found = db.run_blocking(bill.compared, day, "texts")
     assert (found.billed, found.ours, found.difference) == (12_300, 11_800, 500)
-    db.run_blocking(bill.adjust, "texts", day, found)
+    db.run_blocking(bill.adjust, "texts", day)
     [row] = json.loads(run("bill", "--line", LINE, "--since", "2026-03", "--format", "json"))["rows"]
     assert row == {
         "day": "2026-03-02",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Boolean, ColumnElement, Connection, Table, bindparam, delete, literal_column, select
 
 from replyline.costs.charge import FIGURES, DayKey, Figures, TalkKey
 from replyline.db.columns import AnyRow
@@ -87,6 +87,16 @@ def fold_talks(conn: Connection, new: Sequence[AnyRow]) -> None:
     ADD_TALKS(conn, rows)
 
 
+def is_folded(table: Table) -> ColumnElement[bool]:
+    """Folded rows. In these very words, or SQLite does not find the index that has nothing else."""
+    return literal_column(f"{table.name}.is_folded", Boolean)
+
+
+def is_new(table: Table) -> ColumnElement[bool]:
+    """Appended rows that are not folded yet."""
+    return literal_column(f"NOT {table.name}.is_folded", Boolean)
+
+
 def figures_in(row: AnyRow) -> Figures:
     return Figures(**{name: getattr(row, name) for name in FIGURES})
 
@@ -109,11 +119,11 @@ ADD_TALKS = SetStatement(
     f"INSERT INTO charge_talks ({', '.join(c.name for c in _talk_columns)}) {{rows}}", _talk_columns
 )
 _tables = (charge_days, charge_talks)
-NEW = {t.name: select(t.c.id).where(t.c.is_folded.is_(False)).order_by(t.c.id).limit(AT_ONCE) for t in _tables}
+NEW = {t.name: select(t.c.id).where(is_new(t)).order_by(t.c.id).limit(AT_ONCE) for t in _tables}
 TAKE = {t.name: delete(t).where(t.c.id.in_(bindparam("ids", expanding=True))).returning(t) for t in _tables}
 DAYS_OF = select(charge_days).where(
-    charge_days.c.line == bindparam("of_line"), charge_days.c.period == bindparam("in_period"), charge_days.c.is_folded
+    charge_days.c.line == bindparam("of_line"), charge_days.c.period == bindparam("in_period"), is_folded(charge_days)
 )
 TALKS_OF = select(charge_talks).where(
-    charge_talks.c.conversation_id.in_(bindparam("ids", expanding=True)), charge_talks.c.is_folded
+    charge_talks.c.conversation_id.in_(bindparam("ids", expanding=True)), is_folded(charge_talks)
 )

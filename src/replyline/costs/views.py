@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, union_all
+from sqlalchemy import Connection, Select, and_, bindparam, func, select, union_all
 
 from replyline.costs.charge import FIGURES, TEXTS, Figures, Kind
+from replyline.costs.sums import is_folded, is_new
 from replyline.db.tables import charge_days, charge_talks, conversations, usage_days
 
 BY = ("day", "month", "kind", "country", "sender", "purpose", "campaign", "model")
@@ -75,9 +76,9 @@ def grouped(by: Sequence[str], *, with_days: bool) -> "Select[tuple[object, ...]
     before = and_(rows.period >= bindparam("before_since"), rows.period <= bindparam("before_until"), is_day)
     after = and_(rows.period >= bindparam("after_since"), rows.period <= bindparam("after_until"), is_day)
     in_months = rows.period.in_(bindparam("months", expanding=True))
-    new = and_(rows.is_folded.is_(False), rows.period >= bindparam("since"), rows.period <= bindparam("until"))
+    new = and_(is_new(charge_days), rows.period >= bindparam("since"), rows.period <= bindparam("until"))
     source = union_all(
-        *(select(charge_days).where(of_line, rows.is_folded, each) for each in (in_months, before, after)),
+        *(select(charge_days).where(of_line, is_folded(charge_days), each) for each in (in_months, before, after)),
         select(charge_days).where(of_line, new),
     ).subquery()
     columns = [group(source.c, name).label(f"by_{name}") for name in by]
@@ -130,9 +131,9 @@ def dearest_talks(conn: Connection, line: str, period: str, most: int) -> list[T
 _talks = charge_talks.c
 _of_line = _talks.line == bindparam("of_line")
 _is_new = and_(
-    _talks.is_folded.is_(False), func.substr(_talks.period, 1, func.length(bindparam("period"))) == bindparam("period")
+    is_new(charge_talks), func.substr(_talks.period, 1, func.length(bindparam("period"))) == bindparam("period")
 )
-_is_folded = and_(_talks.is_folded, _talks.period == bindparam("period"))
+_is_folded = and_(is_folded(charge_talks), _talks.period == bindparam("period"))
 NEW_TALKS = select(_talks.conversation_id).where(_of_line, _is_new).distinct()
 DEAREST = (
     select(_talks.conversation_id)
@@ -140,18 +141,19 @@ DEAREST = (
     .order_by(_talks.cost_micros.desc())
     .limit(bindparam("most"))
 )
+_wanted = (_talks.conversation_id.in_(bindparam("ids", expanding=True)), _of_line)
+_both = union_all(*(select(charge_talks).where(*_wanted, each) for each in (_is_new, _is_folded))).subquery()
 TALKS = (
     select(
-        _talks.conversation_id,
+        _both.c.conversation_id,
         conversations.c.phone,
-        _talks.currency,
-        func.sum(_talks.charges).label("charges"),
-        func.sum(_talks.cost_micros).label("cost_micros"),
-        func.sum(_talks.unknown).label("unknown"),
+        _both.c.currency,
+        func.sum(_both.c.charges).label("charges"),
+        func.sum(_both.c.cost_micros).label("cost_micros"),
+        func.sum(_both.c.unknown).label("unknown"),
     )
-    .outerjoin(conversations, conversations.c.id == _talks.conversation_id)
-    .where(_talks.conversation_id.in_(bindparam("ids", expanding=True)), _of_line, or_(_is_new, _is_folded))
-    .group_by(_talks.conversation_id, conversations.c.phone, _talks.currency)
+    .outerjoin(conversations, conversations.c.id == _both.c.conversation_id)
+    .group_by(_both.c.conversation_id, conversations.c.phone, _both.c.currency)
 )
 
 

@@ -25,7 +25,7 @@ from replyline.db.sqlite import raw
 TEXTS = 10_000_000
 CONVERSATIONS = 300_000
 MONTHS_EACH = 3
-NEW = 5_000  # changes that are not folded yet: a busy minute's
+NEW = 2_000  # changes that are not folded yet: of a minute a hundred times as busy as the average one
 CHARGED, SET = 20_000, 100
 VIEWS = 15
 LIMIT_MS = 100
@@ -120,12 +120,16 @@ def day_rows() -> Iterator[tuple[Any, ...]]:
     months: dict[tuple[Any, ...], int] = {}
     for n in range(365):
         day = (FIRST + timedelta(days=n)).isoformat()
+        of_kind = dict.fromkeys(("sms_out", "sms_in", "model"), 0)
         for k, key in enumerate(keys):
             is_last = n * len(keys) + k == whole - 1
             count = left if is_last else min(left, luck.randrange(2 * TEXTS // whole))
             left -= count
+            of_kind[key[0]] += count
             months[day[:7], key] = months.get((day[:7], key), 0) + count
             yield day_row(day, key, count, is_folded=True)
+        for kind in ("sms_out", "sms_in", "model"):
+            yield day_row(day.replace("-", ""), (kind, "", "", "", "", ""), of_kind[kind], is_folded=True)
     for (month, key), count in months.items():
         yield day_row(month, key, count, is_folded=True)
     for _ in range(NEW):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Table, bindparam, delete, literal_column, select
+from sqlalchemy import Connection, Table, TextClause, bindparam, delete, select, text
 
 from replyline.costs.charge import FIGURES, DayKey, Figures, TalkKey
 from replyline.db.columns import AnyRow
@@ -62,6 +62,7 @@ def fold_days(conn: Connection, new: Sequence[AnyRow]) -> None:
         for period in (row.period, row.period[:7]):
             key = (row.line, period, *(getattr(row, name) for name in KEYS[2:]))
             found.setdefault(key, Figures()).add(figures_in(row))
+        found.setdefault(whole_day(row), Figures()).add(figures_in(row))
     periods = sorted({(key[0], key[1]) for key in found})
     old = [row for line, period in periods for row in conn.execute(DAYS_OF, {"of_line": line, "in_period": period})]
     ids = [row.id for row in old if tuple(getattr(row, name) for name in KEYS) in found]
@@ -69,6 +70,11 @@ def fold_days(conn: Connection, new: Sequence[AnyRow]) -> None:
         for row in conn.execute(TAKE["charge_days"], {"ids": ids[start : start + LOOKED_UP]}):
             found[tuple(getattr(row, name) for name in KEYS)].add(figures_in(row))
     ADD_DAYS(conn, [(*key, *astuple(f), True) for key, f in sorted(found.items(), key=first) if not f.is_nothing])
+
+
+def whole_day(row: AnyRow) -> tuple[str, ...]:
+    """A day by kind and currency alone, for who looks at nothing else: its period is written without dashes."""
+    return (row.line, row.period.replace("-", ""), row.kind, "", "", "", "", "", row.currency)
 
 
 def fold_talks(conn: Connection, new: Sequence[AnyRow]) -> None:
@@ -87,14 +93,14 @@ def fold_talks(conn: Connection, new: Sequence[AnyRow]) -> None:
     ADD_TALKS(conn, rows)
 
 
-def is_folded(table: Table) -> ColumnElement[bool]:
+def is_folded(table: Table) -> TextClause:
     """Folded rows. In these very words, or SQLite does not find the index that has nothing else."""
-    return literal_column(f"{table.name}.is_folded", Boolean)
+    return text(f"{table.name}.is_folded")
 
 
-def is_new(table: Table) -> ColumnElement[bool]:
+def is_new(table: Table) -> TextClause:
     """Appended rows that are not folded yet."""
-    return literal_column(f"NOT {table.name}.is_folded", Boolean)
+    return text(f"NOT {table.name}.is_folded")
 
 
 def figures_in(row: AnyRow) -> Figures:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, select, union_all
 
 from replyline.costs.charge import FIGURES, TEXTS, Figures, Kind
-from replyline.costs.sums import LOOKED_UP, TALK_FIGURES, is_folded, is_new
+from replyline.costs.sums import TALK_FIGURES, is_folded, is_new
 from replyline.db.tables import charge_days, charge_talks, conversations, usage_days
 
 BY = ("day", "month", "kind", "country", "sender", "purpose", "campaign", "model")
@@ -132,18 +132,17 @@ def dearest_talks(conn: Connection, line: str, period: str, most: int) -> list[T
     given = {"of_line": line, "period": period}
     new = conn.execute(NEW_TALKS, given).all()
     # One whose folded sum is high may have lost since; behind each such one, one more is looked at.
-    losing = sum(row.cost_micros < 0 for row in new)
-    sums: dict[tuple[str, str], list[int]] = {}
-    known = {row.id: row for row in conn.execute(DEAREST, given | {"most": most + losing})}
-    ids = sorted({row.conversation_id for row in new})
-    for start in range(0, len(ids), LOOKED_UP):
-        some = {"period": period, "ids": ids[start : start + LOOKED_UP]}
-        known |= {row.id: row for row in conn.execute(FOLDED_TALKS, some)}
-    for row in [*new, *known.values()]:
-        total = sums.setdefault((row.conversation_id, row.currency), [0, 0, 0])
-        for n, value in enumerate((row.charges, row.cost_micros, row.unknown)):
-            total[n] += int(value)
-    first = sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))[:most]
+    losing, gained = sum(row.cost_micros < 0 for row in new), max((row.cost_micros for row in new), default=0)
+    top = conn.execute(DEAREST, given | {"most": most + losing}).all()
+    known = {row.id: row for row in top}
+    if new and len(top) == most + losing:  # and what has come close to the last of these may have passed it since
+        near = given | {"least": top[-1].cost_micros - max(int(gained), 0)}
+        known |= {row.id: row for row in conn.execute(NEAR, near)}
+    first = ranked([*new, *known.values()])[:most]
+    folded = {row.conversation_id for row in known.values()}
+    if rest := sorted({key[0] for key, _ in first} - folded):
+        known |= {row.id: row for row in conn.execute(FOLDED_TALKS, {"period": period, "ids": rest})}
+        first = ranked([*new, *known.values()])[:most]
     phones = {row.id: row.phone for row in conn.execute(PHONES, {"ids": [key[0] for key, _ in first]})}
     return [
         Talk(
@@ -156,6 +155,16 @@ def dearest_talks(conn: Connection, line: str, period: str, most: int) -> list[T
         )
         for (conversation_id, currency), (charges, cost, unknown) in first
     ]
+
+
+def ranked(rows: Sequence[Any]) -> list[tuple[tuple[str, str], list[int]]]:
+    """The rows summed by conversation and currency, the dearest first."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        total = sums.setdefault((row.conversation_id, row.currency), [0, 0, 0])
+        for n, value in enumerate((row.charges, row.cost_micros, row.unknown)):
+            total[n] += int(value)
+    return sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))
 
 
 _talks = charge_talks.c
@@ -172,6 +181,7 @@ NEW_TALKS = (
 )
 _row = (_talks.id, *_talk, *(_talks[name] for name in TALK_FIGURES))
 DEAREST = select(*_row).where(_of_line, _is_folded).order_by(_talks.cost_micros.desc()).limit(bindparam("most"))
+NEAR = select(*_row).where(_of_line, _is_folded, _talks.cost_micros >= bindparam("least"))
 # Not by line too: SQLite would take the index of the dearest and read all of the period.
 FOLDED_TALKS = select(*_row).where(_talks.conversation_id.in_(bindparam("ids", expanding=True)), _is_folded)
 PHONES = select(conversations.c.id, conversations.c.phone).where(

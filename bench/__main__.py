@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import crowds, judging, machine, page, segments, turns, webhooks
+from bench import costs, crowds, judging, machine, page, segments, turns, webhooks
 from bench.databases import Database, postgres_databases, sqlite_database
 from bench.models import KINDS
 from bench.process import cores
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured; the median counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each measurement takes, about")
-    parts = ["webhooks", "turns", "judging", "load", "segments"]
+    parts = ["webhooks", "turns", "judging", "load", "segments", "costs"]
     parser.add_argument("--only", choices=parts, help="measure one part")
     parser.add_argument("--crowds", default="", metavar="N,N", help="of the load, these crowds only, by their number")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
@@ -57,7 +57,8 @@ async def measure(given: argparse.Namespace) -> str:
         if given.only in {None, "load"}:
             chosen = [crowds.CROWDS[int(n)] for n in given.crowds.split(",") if n] or crowds.CROWDS
             load = await crowds.measure(lambda: databases(1), folder, chosen)
-        return page.as_text(about, requests, ends, judged, load, counted)
+        of_costs = costs.measure(databases(1)) if given.only in {None, "costs"} else []
+        return page.as_text(about, requests, ends, judged, load, counted, of_costs)
 
 
 if __name__ == "__main__":

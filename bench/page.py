@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from bench import crowds, judging, segments, turns, webhooks
+from bench import costs, crowds, judging, segments, turns, webhooks
 from bench.models import KINDS
 from bench.process import ROOT
 
@@ -23,6 +23,7 @@ def as_text(
     judged: Sequence[judging.Measured],
     load: Sequence[crowds.Measured],
     counted: Sequence[segments.Measured] = (),
+    of_costs: Sequence[costs.Measured] = (),
 ) -> str:
     """What is printed, and written into the page."""
     tables = [webhooks.table(requests)] if requests else []
@@ -30,7 +31,9 @@ def as_text(
     tables += [judging.table(judged)] if judged else []
     tables += [crowds.table(load)] if load else []
     tables += [segments.table(counted)] if counted else []
-    aims = [*webhook_aims(requests), *turn_aims(ends), *judging_aims(judged), *load_aims(load), *segment_aims(counted)]
+    tables += [costs.table(of_costs)] if of_costs else []
+    aims = [*webhook_aims(requests), *turn_aims(ends), *judging_aims(judged), *load_aims(load)]
+    aims += [*segment_aims(counted), *costs.aims(of_costs)]
     return "\n\n".join(["\n".join(f"* {line}" for line in machine), *tables, "\n".join(f"* {aim}" for aim in aims)])
 
 

@@ -18,6 +18,12 @@ from starlette.types import Send as SendBytes
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
+from replyline.costs import bill, fetching, folding, polling
+from replyline.costs.bill import CompareBill
+from replyline.costs.book import PriceBook, fetched
+from replyline.costs.fetching import FetchPrices
+from replyline.costs.folding import Fold
+from replyline.costs.polling import AskPrices
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
 from replyline.inbound import backfill, media, media_at_twilio, messages_at_twilio
@@ -90,6 +96,7 @@ class App:
     store: MediaStore
     model: Model | None
     counts: Counts
+    prices: PriceBook
 
     def web(self, *more: BaseRoute, on_start: Sequence[Callable[[], Awaitable[None]]] = ()) -> Starlette:
         """The web side. The worker, if there is one, lives and dies with it."""
@@ -119,12 +126,15 @@ class App:
                     await asyncio.gather(working, return_exceptions=True)
 
     async def _start_work(self) -> asyncio.Task[None] | None:
+        self.prices.take(await self.db.run(fetched))
         if self.worker is None:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
         await self.db.run(retention.begin, self.line, self.clock.now())
         await self.db.run(consent_at_twilio.begin, self.line, self.clock.now())
+        for begin in (folding.begin, polling.begin, bill.begin, fetching.begin):
+            await self.db.run(begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -152,6 +162,7 @@ class App:
                 clock=self.clock,
                 limit=limit,
                 counts=self.counts,
+                prices=self.prices,
             )
             for path, kind in kinds.items()
         }
@@ -218,12 +229,23 @@ def wire(
     twilio = twilio_of(settings)
     fetcher = MediaFetcher(username=username, password=password, api_url=settings.twilio_api_url)
     store = open_store(settings)
+    prices = PriceBook(settings.prices_dir)
     worker = None
     if model is not None:
         worker = Worker(
             db,
             clock,
-            pools(settings, line, db=db, clock=clock, twilio=twilio, fetcher=fetcher, store=store, model=model),
+            pools(
+                settings,
+                line,
+                db=db,
+                clock=clock,
+                twilio=twilio,
+                fetcher=fetcher,
+                store=store,
+                model=model,
+                prices=prices,
+            ),
         )
     return App(
         settings=settings,
@@ -236,6 +258,7 @@ def wire(
         store=store,
         model=model,
         counts=Counts(),
+        prices=prices,
     )
 
 
@@ -249,6 +272,7 @@ def pools(
     fetcher: MediaFetcher,
     store: MediaStore,
     model: Model,
+    prices: PriceBook,
 ) -> list[Pool]:
     """The kinds of work there are. Turns and sends have places of their own, so neither can starve the other."""
     turn = TakeTurn(
@@ -260,6 +284,7 @@ def pools(
         secret=secret_of(settings),
         sees_pictures=settings.model_sees_pictures,
         hears=not isinstance(model, ScriptedModel),  # which knows a few sentences, and not this question
+        prices=prices,
     )
     send = Send(
         db=db,
@@ -270,6 +295,7 @@ def pools(
         status_url=f"{settings.public_url}{STATUS}",
         links=links_of(settings),
         secret=secret_of(settings),
+        prices=prices,
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
@@ -282,7 +308,10 @@ def pools(
         service=settings.twilio_messaging_service_sid,
         words=words_in(settings, line),
         secret=secret_of(settings),
+        prices=prices,
     )
+    fetch_prices = FetchPrices(db, clock, twilio, prices, countries=line.countries)
+    compare = CompareBill(db, clock, twilio, line=line.key, numbers=numbers_of(settings, line), prices=prices)
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
@@ -305,7 +334,18 @@ def pools(
             },
             at_once=4,
         ),
+        Pool(kinds={folding.KIND: Fold(db, clock)}, at_once=1),
+        Pool(
+            kinds={polling.KIND: AskPrices(db, clock, twilio), bill.KIND: compare, fetching.KIND: fetch_prices},
+            at_once=3,
+        ),
     ]
+
+
+def numbers_of(settings: Settings, line: Line) -> list[str]:
+    """What this line rents, as far as its author and the settings say."""
+    named = [settings.twilio_phone_number] if settings.twilio_phone_number else []
+    return sorted({*named, *(sender.address for sender in line.senders)})
 
 
 def twilio_of(settings: Settings) -> TwilioClient:

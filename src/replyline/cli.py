@@ -14,6 +14,7 @@ import click
 
 from replyline.commands.consent import consent as consent_commands
 from replyline.commands.contact import contact as contact_commands
+from replyline.commands.costs import costs as costs_commands
 from replyline.commands.gate import gate as gate_commands
 from replyline.commands.gate import why
 from replyline.commands.segments import segments as segments_command
@@ -269,6 +270,7 @@ def new(name: str) -> None:
 main.add_command(consent_commands)
 main.add_command(contact_commands)
 main.add_command(gate_commands)
+main.add_command(costs_commands)
 main.add_command(why)
 main.add_command(segments_command)
 

@@ -110,6 +110,11 @@ class Settings(BaseModel):
         alias="REPLYLINE_RULES_DIR",
         description="A folder with files that replace the shipped rules by place of the same names.",
     )
+    prices_dir: Path | None = Field(
+        None,
+        alias="REPLYLINE_PRICES_DIR",
+        description="A folder with your own prices, texts.csv and models.csv, which come before the shipped ones.",
+    )
     at_once: int = Field(
         1_000,
         alias="REPLYLINE_AT_ONCE",

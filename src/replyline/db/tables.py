@@ -415,3 +415,136 @@ senders = Table(
     Column("day", String(10), nullable=False, server_default=""),
     Column("sent_that_day", Integer, nullable=False, server_default="0"),
 )
+
+_big_key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _micros(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+# What one text, fee or request to a model costs, in whole micros: estimated at once, and Twilio's own price later.
+charges = Table(
+    "charges",
+    metadata,
+    Column("of_id", String(64), primary_key=True),  # the text, the step, or what else it is for
+    Column("kind", String(16), primary_key=True),  # sms_out, sms_in, mms_out, mms_in, failed, model, rent, adjustment
+    Column("line", String(64), nullable=False),  # empty: the account as a whole
+    Column("at", UtcTime, nullable=False),
+    Column("conversation_id", String(40), index=True),
+    Column("campaign", String(64), nullable=False, server_default=""),
+    Column("country", String(2), nullable=False, server_default=""),
+    Column("sender", String(64), nullable=False, server_default=""),
+    Column("purpose", String(32), nullable=False, server_default=""),
+    Column("model", String(100), nullable=False, server_default=""),
+    Column("units", Integer, nullable=False),  # segments, messages with pictures, requests
+    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cache_write_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("estimate_micros", BigInteger),  # none: no list has the price; never taken for zero
+    Column("carrier_micros", BigInteger),  # the part of the estimate that carriers take
+    Column("estimate_currency", String(3), nullable=False, server_default="USD"),
+    Column("price_micros", BigInteger),  # Twilio's own; none until it is known
+    Column("currency", String(3), nullable=False, server_default="USD"),
+    Column("look_at", UtcTime),  # when Twilio is asked for its price; none: it is known, or was asked for long enough
+    Index(
+        "ix_charges_look_at",
+        "look_at",
+        sqlite_where=text("look_at IS NOT NULL"),
+        postgresql_where=text("look_at IS NOT NULL"),
+    ),
+    Index("ix_charges_at", "at"),
+)
+
+# Sums over charges. A change is appended as a row of its day, with what caused it; a job folds those into one row for
+# each day and one for each month.
+charge_days = Table(
+    "charge_days",
+    metadata,
+    Column("id", _big_key, primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("period", String(10), nullable=False),  # 2026-03-02, or of a folded row 2026-03 too; UTC, as Twilio's
+    Column("kind", String(16), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("campaign", String(64), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("currency", String(3), nullable=False),
+    _micros("charges"),
+    _micros("units"),
+    _micros("cost_micros"),  # Twilio's price where it is known, else the estimate
+    _micros("estimated_micros"),
+    _micros("difference_micros"),  # prices less their estimates
+    _micros("unknown"),  # charges without any price
+    _micros("unpriced"),  # charges that wait for Twilio's
+    _micros("input_tokens"),
+    _micros("cached_tokens"),
+    _micros("cache_write_tokens"),
+    _micros("output_tokens"),
+    Column("is_folded", Bool, nullable=False),
+    Index(
+        "ix_charge_days_folded",
+        "line",
+        "period",
+        sqlite_where=text("is_folded"),
+        postgresql_where=text("is_folded"),
+    ),
+    Index("ix_charge_days_new", "id", sqlite_where=text("NOT is_folded"), postgresql_where=text("NOT is_folded")),
+)
+
+# The same by conversation, for each month and each year.
+charge_talks = Table(
+    "charge_talks",
+    metadata,
+    Column("id", _big_key, primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("period", String(7), nullable=False),  # 2026-03, or of a folded row 2026 too
+    Column("conversation_id", String(40), nullable=False),
+    Column("currency", String(3), nullable=False),
+    _micros("charges"),
+    _micros("cost_micros"),
+    _micros("unknown"),
+    Column("is_folded", Bool, nullable=False),
+    Index(
+        "ix_charge_talks_folded",
+        "conversation_id",
+        "period",
+        sqlite_where=text("is_folded"),
+        postgresql_where=text("is_folded"),
+    ),
+    Index(
+        "ix_charge_talks_dearest",
+        "line",
+        "period",
+        "cost_micros",
+        sqlite_where=text("is_folded"),
+        postgresql_where=text("is_folded"),
+    ),
+    Index("ix_charge_talks_new", "id", sqlite_where=text("NOT is_folded"), postgresql_where=text("NOT is_folded")),
+)
+
+# What Twilio says it billed, by UTC day and category of its usage records.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("category", String(64), primary_key=True),
+    Column("price_micros", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("read_at", UtcTime, nullable=False),
+)
+
+# Prices as Twilio's Pricing API gave them, with the day they were fetched.
+fetched_prices = Table(
+    "fetched_prices",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("sender", String(24), primary_key=True),
+    Column("since", String(10), primary_key=True),
+    Column("amount", String(32), nullable=False),  # as it was given
+    Column("currency", String(3), nullable=False),
+)

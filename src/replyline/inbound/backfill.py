@@ -6,11 +6,14 @@ A webhook that Twilio gave up on never comes again, and neither does a delivery 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from replyline.clock import Clock
 from replyline.conversations.text import InboundText, Picture
+from replyline.costs.book import PriceBook
+from replyline.costs.prices import PriceList
 from replyline.db import Db
 from replyline.inbound import backfill_rows as rows
 from replyline.inbound.delivery_report import DeliveryReport, report
@@ -60,8 +63,9 @@ class Backfill:
     def __init__(
         self, *, db: Db, clock: Clock, line: Line, twilio: TwilioClient, number: str | None, service: str | None,
         words: Words = NO_MORE,
-        secret: bytes = b"",
+        secret: bytes = b"", prices: PriceBook | None = None,
     ) -> None:  # fmt: skip
+        self._prices = prices or PriceBook()
         self._words, self._secret = words, secret
         self._db, self._clock, self._line, self._twilio = db, clock, line, twilio
         self._number, self._service = number, service
@@ -112,7 +116,8 @@ class Backfill:
         missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
         lost = [(at, each) for at, each in dated if each.sid in missing]
         texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
-        arrivals = [Arrival(line=self._line, text=text, words=self._words, secret=self._secret) for text in texts]
+        given: Any = {"line": self._line, "words": self._words, "secret": self._secret, "prices": self._prices.now}
+        arrivals = [Arrival(text=text, **given) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])
@@ -152,7 +157,7 @@ class Backfill:
         for start in range(0, len(waiting), AT_ONCE):
             some = waiting[start : start + AT_ONCE]
             messages = await asyncio.gather(*(self._twilio.message(each.sid) for each in some))
-            reports = [as_report(message, self._clock.now()) for message in messages if message]
+            reports = [as_report(message, self._prices.now, self._clock.now()) for message in messages if message]
             results = await asyncio.gather(*(self._db.gather(report, each) for each in reports))
             await self._db.run(rows.looked, [each.id for each in some], now)
             ended += sum(results)
@@ -161,7 +166,7 @@ class Backfill:
         return len(waiting) < AT_MOST
 
 
-def as_report(message: Message, now: datetime) -> DeliveryReport:
+def as_report(message: Message, prices: PriceList, now: datetime) -> DeliveryReport:
     return DeliveryReport(
         sid=message.sid,
         text_id=None,
@@ -170,6 +175,7 @@ def as_report(message: Message, now: datetime) -> DeliveryReport:
         fields={},
         received_at=now,
         source="list",
+        prices=prices,
     )
 
 

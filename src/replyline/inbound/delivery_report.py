@@ -5,7 +5,7 @@ had taken the message for its own because it looked the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from replyline.conversations.delivery import advance, from_twilio
+from replyline.conversations.delivery import Status, advance, from_twilio
+from replyline.costs import ledger
+from replyline.costs.prices import PriceList, read_prices
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import UtcTime
 from replyline.db.tables import delivery_reports, texts
@@ -40,6 +42,7 @@ class DeliveryReport:
     received_at: datetime
     source: str = "callback"  # or list: we asked Twilio ourselves
     line: Line | None = None  # whose senders it may be news of
+    prices: PriceList = field(default_factory=read_prices)
 
 
 def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
@@ -55,6 +58,7 @@ def report(conn: Connection, reports: Sequence[DeliveryReport]) -> list[bool]:
         if is_new and each.error_code == consent.HELD_BY_TWILIO:
             heed_carrier(conn, owners.now[about.text_id], now=each.received_at)
     write(conn, owners, now=max(each.received_at for each in reports))
+    charge(conn, owners, reports[0].prices, now=max(each.received_at for each in reports))
     news = [(each, about) for each, about, is_new in zip(reports, abouts, results, strict=True) if is_new and about]
     for asked in {asked for each, about in news if (asked := asks(each, owners.now[about.text_id]))}:
         slow_down(conn, asked, max(each.received_at for each in reports))
@@ -127,6 +131,15 @@ def write(conn: Connection, owners: Owners, *, now: datetime) -> None:
     conn.execute(MOVE, [moved(state) for state in changed])
     arm_many(conn, [send_work(each.id, Purpose(each.purpose), NO_LANE, now=now) for each in owners.in_doubt_again])
     wake(conn, CHANGE)
+
+
+def charge(conn: Connection, owners: Owners, prices: PriceList, *, now: datetime) -> None:
+    """Charge what turns out to be with Twilio, and what failed there; take back what never was."""
+    ledger.take_back(conn, [each.id for each in owners.in_doubt_again])
+    ledger.charge_texts(conn, [each.id for each in owners.first_heard_of], prices)
+    failed = {each.id: each.error_code for each in owners.changed if each.status is Status.FAILED and each.sid}
+    if failed:
+        ledger.fail(conn, failed, prices, now)
 
 
 def moved(state: State) -> dict[str, Any]:

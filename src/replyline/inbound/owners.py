@@ -123,6 +123,11 @@ class Owners:
         return [state for state in self.changed if state.sid is None and self._before[state.id].sid is not None]
 
     @property
+    def first_heard_of(self) -> list[State]:
+        """The texts that are with Twilio, which we had not known."""
+        return [state for state in self.changed if state.sid is not None and self._before[state.id].sid is None]
+
+    @property
     def moved_sids(self) -> dict[str, str]:
         """SIDs that were another text's, and whose they are now."""
         before = {state.sid for state in self._before.values() if state.sid}

@@ -12,6 +12,9 @@ from sqlalchemy import Connection
 from replyline.conversations import store
 from replyline.conversations.store import Conversation
 from replyline.conversations.text import InboundText
+from replyline.costs import ledger
+from replyline.costs.charge import Carried, Charge, of_text
+from replyline.costs.prices import PriceList, read_prices
 from replyline.db import CHANGE, wake
 from replyline.db.columns import micros
 from replyline.db.sets import SetStatement
@@ -69,6 +72,7 @@ class Arrival:
     text: InboundText
     secret: bytes = b""  # keys the hashes of people whose number was erased
     words: Words = field(default_factory=lambda: NO_MORE)  # keywords of carriers' lists and of the line's languages
+    prices: PriceList = field(default_factory=read_prices)
 
 
 def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
@@ -76,6 +80,10 @@ def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
     now = max(arrival.text.received_at for arrival in arrivals)
     found = store.find_or_start(conn, [key_of(arrival) for arrival in arrivals], now)
     added = store.add_inbound(conn, [(arrival.text, found[key_of(arrival)]) for arrival in arrivals])
+    ledger.charge(
+        conn,
+        [charge_of(each, found[key_of(each)], added[each.text.sid]) for each in arrivals if each.text.sid in added],
+    )
     opted_out = {(c.line, c.phone): c.opted_out_since for c in found.values() if c.opted_out_since}
     to_answer: list[tuple[Arrival, Conversation]] = []
     results = []
@@ -93,6 +101,26 @@ def receive(conn: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
         Received.LATER if result is Received.NEW and found[key_of(arrival)].id in put_off else result
         for arrival, result in zip(arrivals, results, strict=True)
     ]
+
+
+def charge_of(arrival: Arrival, conversation: Conversation, text_id: str) -> Charge:
+    """What this text costs us: Twilio charges for what comes in, too."""
+    text = arrival.text
+    arrived = Carried(
+        id=text_id,
+        line=conversation.line,
+        conversation_id=conversation.id,
+        is_inbound=True,
+        phone=text.phone,
+        our_address=text.our_address,
+        messaging_service_sid=text.messaging_service_sid,
+        segments=text.segments,
+        has_pictures=bool(text.pictures),
+        purpose=None,
+        program=None,
+        at=text.received_at,
+    )
+    return of_text(arrived, arrival.prices)
 
 
 def take_in(

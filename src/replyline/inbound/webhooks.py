@@ -15,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from replyline.clock import Clock
 from replyline.conversations.text import InboundText, Picture
+from replyline.costs.book import PriceBook
+from replyline.costs.prices import PriceList
 from replyline.db import Db
 from replyline.inbound.delivery_report import DeliveryReport, report
 from replyline.inbound.limits import PerAddress
@@ -70,13 +72,14 @@ class Webhook:
     def __init__(
         self, *, path: str, public_url: str, auth_tokens: tuple[str, ...], line: Line, db: Db, clock: Clock,
         limit: PerAddress, counts: Counts, words: Words = NO_MORE, secret: bytes = b"",
+        prices: PriceBook | None = None,
     ) -> None:  # fmt: skip
         self.path = path
         self._url = public_url.rstrip("/") + path
         self._tokens = auth_tokens
         self._line, self._db, self._clock = line, db, clock
         self._limit, self._counts, self._words, self._secret = limit, counts, words, secret
-        self._stored = Stored()
+        self._stored, self._prices = Stored(), prices or PriceBook()
 
     async def __call__(self, scope: Scope, receive_bytes: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive_bytes)
@@ -130,7 +133,9 @@ class Sms(Webhook):
         if text is None:
             return refusal(400, "The form has no MessageSid, From and To of a message.")
         try:
-            arrival = Arrival(line=self._line, text=text, words=self._words, secret=self._secret)
+            arrival = Arrival(
+                line=self._line, text=text, words=self._words, secret=self._secret, prices=self._prices.now
+            )
             result = await self._db.gather(receive, arrival, within=PATIENCE, urgent=True)
         except Exception:
             log.exception("text_not_stored", sid=text.sid)
@@ -172,7 +177,7 @@ class StatusCallback(Webhook):
     """Twilio says how far a text of ours has come."""
 
     async def signed(self, fields: Fields, query: Fields, now: datetime) -> Answer:
-        each = delivery_report(dict(fields), dict(query), now, self._line)
+        each = delivery_report(dict(fields), dict(query), now, self._line, self._prices.now)
         if each is None:
             return refusal(400, "The form has no MessageSid and MessageStatus.")
         try:
@@ -231,7 +236,9 @@ def pictures_of(fields: dict[str, str]) -> tuple[Picture, ...]:
     )
 
 
-def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime, line: Line) -> DeliveryReport | None:
+def delivery_report(
+    fields: dict[str, str], query: dict[str, str], now: datetime, line: Line, prices: PriceList
+) -> DeliveryReport | None:
     """The report a signed status callback makes. None when it is not one."""
     fields, query = without_nul(fields), without_nul(query)
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
@@ -246,6 +253,7 @@ def delivery_report(fields: dict[str, str], query: dict[str, str], now: datetime
         fields={k: v for k, v in rest_of(fields).items() if k not in {"MessageStatus", "ErrorCode"}},
         received_at=now,
         line=line,
+        prices=prices,
     )
 
 

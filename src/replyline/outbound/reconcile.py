@@ -8,6 +8,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
+from replyline.costs import ledger
+from replyline.costs.prices import PriceList
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import conversations, texts
@@ -30,7 +32,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=10)  # Twilio's longest queue: whatever it had would have left by now
 
 
-async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient) -> None:
+async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient, prices: PriceList) -> None:
     """Look the text up in Twilio's list: adopt it, put it back in the queue when it is not there, or look again later."""
     now, began = clock.now(), text.sending_at or text.status_at
     age = (now - began).total_seconds()
@@ -48,12 +50,19 @@ async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: Twi
     candidates = [message for message in messages if could_be(message, text, began)]
     calm_since = max(began, text.twilio_away_at or began)
     is_certain = is_whole and now - calm_since >= CERTAIN_AFTER
-    outcome = await db.run(resolve, job, text, candidates, is_certain=is_certain, now=clock.now())
+    outcome = await db.run(resolve, job, text, candidates, is_certain=is_certain, prices=prices, now=clock.now())
     log.info("doubt_looked_into", text=text.id, outcome=outcome, age=age)
 
 
 def resolve(
-    conn: Connection, job: Claimed, text: AnyRow, candidates: Sequence[Message], *, is_certain: bool, now: datetime
+    conn: Connection,
+    job: Claimed,
+    text: AnyRow,
+    candidates: Sequence[Message],
+    *,
+    is_certain: bool,
+    prices: PriceList,
+    now: datetime,
 ) -> str:
     """Decide by what Twilio has. A message that belongs to another text of ours is not this one."""
     # Locked, so that no report gives one of them the SID that another takes here.
@@ -72,6 +81,9 @@ def resolve(
         conn.execute(
             ADOPT, {"text_id": text.id, "as": likest.sid, "to": status.value, "code": likest.error_code, "at": now}
         )
+        ledger.charge_texts(conn, [text.id], prices)
+        if status is Status.FAILED:
+            ledger.fail(conn, {text.id: likest.error_code}, prices, now)
         finish(conn, job, now=now)
         wake(conn, CHANGE)
         return "it was sent"

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, String, and_, bindparam, case, or_, select, u
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
+from replyline.costs import ledger
+from replyline.costs.book import PriceBook
+from replyline.costs.charge import Charge, of_text
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
@@ -49,6 +52,7 @@ class Sent:
     why: str | None = None
     try_at: datetime | None = None  # none: the work is done
     slow_down: SlowDown | None = None  # Twilio asked for it
+    charge: Charge | None = None  # what it costs, once Twilio has it
 
 
 class Send:
@@ -65,8 +69,10 @@ class Send:
         status_url: str,
         links: PictureLinks,
         secret: bytes,
+        prices: PriceBook | None = None,
     ) -> None:
         self._db, self._clock, self._twilio = db, clock, twilio
+        self._prices = prices or PriceBook()
         self._status_url, self._links = status_url, links
         self._departures = Departures(line, book, secret)
 
@@ -76,7 +82,7 @@ class Send:
     async def __call__(self, job: Claimed) -> None:
         begun = job.brought or await self._db.run(self._departures.begin_alone, job, self._clock.now())
         if isinstance(begun, Doubt):
-            await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio)
+            await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio, self._prices.now)
         elif isinstance(begun, Leave):
             await self._db.gather(record, await self._send(job, begun))
 
@@ -124,7 +130,9 @@ class Send:
         text = leave.text
         log.info("text_sent", text=text.id, sid=message.sid, to=masked(text.phone), segments=leave.segments)
         status = taken_by_twilio(message.status)
-        return Sent(job=job, text=text, status=status, now=self._clock.now(), sid=message.sid)
+        now = self._clock.now()
+        charge = of_text(ledger.carried(text, at=now, segments=leave.segments), self._prices.now)
+        return Sent(job=job, text=text, status=status, now=now, sid=message.sid, charge=charge)
 
     def _refused(self, job: Claimed, text: AnyRow, error: Refused) -> Sent:
         """Twilio's no: final, or one that somebody can mend while the text waits."""
@@ -164,6 +172,7 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     facts = [each for each in results if each.sid is not None or (each.job.kind, each.job.key) in still]
     if facts:
         conn.execute(RECORD, [recorded(each) for each in sorted(facts, key=lambda each: each.text.id)])
+    ledger.charge(conn, [each.charge for each in results if each.charge])
     for each in results:
         if each.error_code == consent.HELD_BY_TWILIO:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)

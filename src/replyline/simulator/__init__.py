@@ -11,6 +11,7 @@ The simulated Twilio speaks Twilio's REST API and calls your server with signed 
 """
 
 from replyline.simulator.account import Alert, Direction, Media, Message, MessagingService, NotOurNumber, Number, Status
+from replyline.simulator.billing import Tariff
 from replyline.simulator.changes import Change, Kind
 from replyline.simulator.exchange import INSTANT, DeliveryTimes, ReceivedText
 from replyline.simulator.faults import Faults
@@ -87,6 +88,7 @@ __all__ = [
     "SimulatedTwilio",
     "Standing",
     "Status",
+    "Tariff",
     "Trouble",
     "WebhookFault",
     "WebhookRequest",

@@ -72,7 +72,7 @@ class Message:
     send_at: datetime | None = None
     validity_seconds: int = 36_000
     error_code: int | None = None
-    price: str | None = None
+    is_refunded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

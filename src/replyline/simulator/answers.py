@@ -11,7 +11,7 @@ from replyline.twilio.errors import meaning_of
 Json = dict[str, Any]
 
 
-def message_json(account: Account, message: Message) -> Json:
+def message_json(account: Account, message: Message, price: str | None = None, currency: str = "USD") -> Json:
     path = account.message_path(message)
     return {
         "account_sid": account.sid,
@@ -27,8 +27,8 @@ def message_json(account: Account, message: Message) -> Json:
         "messaging_service_sid": message.messaging_service_sid,
         "num_media": str(len(message.media)),
         "num_segments": str(message.segments),
-        "price": message.price,
-        "price_unit": "USD",
+        "price": price,
+        "price_unit": currency,
         "sid": message.sid,
         "status": message.status.value,
         "subresource_uris": {"media": f"{path}/Media.json"},

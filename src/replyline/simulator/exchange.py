@@ -8,6 +8,7 @@ from typing import Protocol
 from replyline.clock import Clock
 from replyline.simulator.account import Account, Message
 from replyline.simulator.background import Background
+from replyline.simulator.billing import Billing
 from replyline.simulator.changes import Change, Changes, Kind
 from replyline.simulator.faults import Faults
 from replyline.simulator.holding import Holding
@@ -57,6 +58,7 @@ class Exchange:
     holding: Holding
     policy: Policy
     lanes: Lanes
+    billing: Billing
     url: str  # where this Twilio is reached
     screen_of: Callable[[str], Screen]  # by phone number
     opt_outs: OptOuts = field(default_factory=OptOuts)

@@ -15,6 +15,7 @@ from replyline.phone_numbers import (
     sender_kind,
 )
 from replyline.simulator.account import Account, MessagingService
+from replyline.simulator.billing import Tariff
 from replyline.simulator.magic_numbers import check_magic
 from replyline.simulator.opt_outs import OptOuts
 from replyline.simulator.pacing import Pacing
@@ -36,6 +37,7 @@ class Policy:
     landlines: frozenset[str] = frozenset()
     magic_numbers: bool = False
     pacing: Pacing | None = None  # how fast texts leave; none: at once
+    tariff: Tariff | None = None  # what it costs; none: nothing, and no message ever has a price
     concurrent_requests: int | None = None  # more at the same moment are answered 429; none: any number
     media_link_lasts: float = 4 * 3600  # seconds in which a picture can be fetched where Twilio redirects to
 

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from replyline.conversations.segments import measure
 from replyline.simulator.account import IN_PROGRESS, Direction, Media, Message, Number, Status
-from replyline.simulator.answers import account_json, balance_json, media_json, message_json, number_json
+from replyline.simulator.answers import Json, account_json, balance_json, media_json, message_json, number_json
+from replyline.simulator.billing import usage_page
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.inbound import guessed_type
@@ -22,6 +23,7 @@ from replyline.simulator.rest import Asked, RestApi
 
 Record = TypeVar("Record")
 ACCOUNT = "/2010-04-01/Accounts/{account}"
+USAGE_DATES = (("StartDate", "1970-01-01"), ("EndDate", "9999-12-31"))
 NUMBER_SETTINGS = {
     "FriendlyName": "friendly_name",
     "SmsUrl": "sms_url",
@@ -38,6 +40,7 @@ class Resources:
     def __init__(self, exchange: Exchange, delivery: Delivery) -> None:
         self._exchange, self._delivery = exchange, delivery
         self._account = exchange.account
+        self._billing = exchange.billing
         self._media_links: dict[str, tuple[Media, datetime]] = {}
 
     def routes(self, api: RestApi) -> list[Route]:
@@ -53,15 +56,20 @@ class Resources:
             api.route(ACCOUNT + "/IncomingPhoneNumbers/{number}.json", GET=self.fetch_number, POST=self.update_number),
             api.route("/v1/Services/{service}/PhoneNumbers", GET=lambda asked: self.list_pool(asked, "phone_number")),
             api.route("/v1/Services/{service}/ShortCodes", GET=lambda asked: self.list_pool(asked, "short_code")),
+            api.route(ACCOUNT + "/Usage/Records/Daily.json", GET=self.list_usage),
+            api.route("/v1/Messaging/Countries/{country}", GET=self.fetch_prices),
             api.route(ACCOUNT + ".json", GET=lambda _: JSONResponse(account_json(self._account))),
             api.route(ACCOUNT + "/Balance.json", GET=lambda _: JSONResponse(balance_json(self._account))),
         ]
+
+    def _json(self, message: Message) -> Json:
+        return message_json(self._account, message, self._billing.price_of(message), self._billing.currency)
 
     def create_message(self, asked: Asked) -> Response:
         new = read_new_message(asked.fields, self._account, self._exchange.opt_outs, self._exchange.policy)
         self._check_queue(new)
         message = self._add(new)
-        answer = JSONResponse(message_json(self._account, message), 201)
+        answer = JSONResponse(self._json(message), 201)
         if self._exchange.policy.magic_numbers:
             del self._account.messages[message.sid]  # test credentials send nothing and keep nothing
         else:
@@ -100,11 +108,11 @@ class Resources:
             raise Refusal(20008)
         found = {message.sid: message for message in matching_messages(self._account, asked.query)}
         page = page_of(list(found), self._account.order, path=asked.path, query=asked.query)
-        messages = [message_json(self._account, found[sid]) for sid in page.sids]
+        messages = [self._json(found[sid]) for sid in page.sids]
         return JSONResponse({"messages": messages} | page.links)
 
     def fetch_message(self, asked: Asked) -> Response:
-        return JSONResponse(message_json(self._account, self._message(asked)))
+        return JSONResponse(self._json(self._message(asked)))
 
     def update_message(self, asked: Asked) -> Response:
         message = self._message(asked)
@@ -112,7 +120,7 @@ class Resources:
             message = self._cancel(message, asked.form["Status"])
         if "Body" in asked.form:
             message = self._redact(message, asked.form["Body"])
-        return JSONResponse(message_json(self._account, message))
+        return JSONResponse(self._json(message))
 
     def _cancel(self, message: Message, status: str) -> Message:
         if status != Status.CANCELED:
@@ -187,6 +195,21 @@ class Resources:
         listed = [{"sid": each.sid, kind: each.address} for each in pool if each.sid.startswith(wanted)]
         key = f"{kind}s"
         return JSONResponse({"meta": {"key": key, "page": 0, "next_page_url": None}, key: listed})
+
+    def list_usage(self, asked: Asked) -> Response:
+        """What was billed on each day. Without dates it is all there is."""
+        since, until = (asked.query.get(name, default) for name, default in USAGE_DATES)
+        try:
+            first, last = date.fromisoformat(since), date.fromisoformat(until)
+        except ValueError:
+            raise Refusal(30400, why="a date is YYYY-MM-DD") from None
+        category = asked.query.get("Category")
+        records = [each for each in self._billing.usage(first, last) if category in (None, each["category"])]
+        return JSONResponse(usage_page(records, asked.path, asked.query))
+
+    def fetch_prices(self, asked: Asked) -> Response:
+        """Of the Pricing API."""
+        return JSONResponse(found_or_404(self._billing.country_json(asked.names["country"].upper()), asked))
 
     def fetch_number(self, asked: Asked) -> Response:
         return JSONResponse(number_json(self._account, self._number(asked)))

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 
 from starlette.applications import Starlette
 
@@ -9,6 +11,7 @@ from replyline.clock import Clock, SystemClock
 from replyline.phone_numbers import SenderKind, parse_e164, sender_kind
 from replyline.simulator.account import Account, Alert, Message, MessagingService, Number
 from replyline.simulator.background import Background
+from replyline.simulator.billing import Billing
 from replyline.simulator.changes import Change
 from replyline.simulator.consents import Consents
 from replyline.simulator.control import control_routes
@@ -79,6 +82,7 @@ class SimulatedTwilio:
             holding=Holding(clock, background),
             policy=policy,
             lanes=Lanes(self._account, clock, lambda: self.policy.pacing),
+            billing=Billing(self._account, lambda: self.policy.tariff),
             url=url,
             screen_of=self.phone,
         )
@@ -188,6 +192,14 @@ class SimulatedTwilio:
     def message(self, sid: str) -> Message:
         """One message by its SID."""
         return self._account.messages[sid]
+
+    def bill(self, since: date, until: date) -> Decimal:
+        """What these days cost in all, by the policy's tariff; without one nothing does."""
+        return self._exchange.billing.total(since, until)
+
+    def refund(self, sid: str) -> None:
+        """Take back what a message cost: its price becomes zero, and so does its part of its day's bill."""
+        self._account.change(self.message(sid), is_refunded=True)
 
     def has_opted_out(self, phone: str, number: str) -> bool:
         """Whether Twilio would refuse a text from this number to this phone with 21610."""

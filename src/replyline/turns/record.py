@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from replyline.costs import ledger
+from replyline.costs.charge import Charge, of_answer
+from replyline.costs.prices import PriceList, Tokens, read_prices
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import AnyRow, micros
 from replyline.outbound import wordings
@@ -34,6 +37,7 @@ from replyline.work.queue import ours
 
 # A confirmation that comes later than this is none (47 CFR 64.1200(a)(12)); a turn begins seconds after its texts.
 PROMPTLY = timedelta(minutes=4, seconds=30)
+ASKED = {StepKind.MODEL, StepKind.HEAR}  # what the model was paid for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +48,7 @@ class Record:
     turn: Begun
     add: Sequence[Step] = ()
     end: Sequence[Step] = ()
+    prices: PriceList = field(default_factory=read_prices)
     now: datetime
 
 
@@ -69,6 +74,7 @@ class Ending:
     why: str | None = None
     clarification: str = ""  # what ends an answer to somebody who may have opted out unawares
     waits_for_new: bool = True  # texts that came meanwhile join the turn instead of ending it
+    prices: PriceList = field(default_factory=read_prices)
     now: datetime
 
 
@@ -81,7 +87,9 @@ def record_steps(conn: Connection, records: Sequence[Record]) -> list[Going | Lo
     sql.ADD_STEP(conn, [step_row(step) for record in held for step in record.add])
     if ended := [end_row(step) for record in held for step in record.end]:
         conn.execute(sql.END_STEP, ended)
-    goings = look_around(conn, held, conversations_of(conn, held))
+    rows = conversations_of(conn, held)
+    charge_answers(conn, held, rows)
+    goings = look_around(conn, held, rows)
     wake(conn, CHANGE)
     return [goings[record.job] if record.job in still else lost(record.job) for record in records]
 
@@ -96,10 +104,46 @@ def finish_turns(conn: Connection, endings: Sequence[Ending]) -> list[Going | Lo
     held = list(first.values())
     sql.ADD_STEP(conn, [step_row(step) for ending in held for step in ending.add])
     rows = conversations_of(conn, held)
+    charge_answers(conn, held, rows)
     around = look_around(conn, [ending for ending in held if ending.waits_for_new], rows)
     goings = {job: going for job, going in around.items() if going.joined or going.dropped}
     end(conn, [ending for ending in held if ending.job not in goings], rows)
     return [goings.get(ending.job) if first.get(ending.job) is ending else lost(ending.job) for ending in endings]
+
+
+def charge_answers(conn: Connection, records: Sequence[Record | Ending], rows: Mapping[str, AnyRow]) -> None:
+    """What the model's answers among these steps cost."""
+    ledger.charge(
+        conn,
+        [
+            answer_charge(step, rows[record.job.key], record.prices)
+            for record in records
+            for step in record.add
+            if step.kind in ASKED and step.usage
+        ],
+    )
+
+
+def answer_charge(step: Step, conversation: AnyRow, prices: PriceList) -> Charge:
+    used = step.usage
+    return of_answer(
+        step_id=step.id,
+        line=conversation.line,
+        conversation_id=conversation.id,
+        phone=conversation.phone,
+        our_address=conversation.our_address,
+        purpose=Purpose.CONVERSATIONAL_REPLY.value,
+        model=used.get("model") or step.name,
+        tokens=Tokens(
+            input=used.get("input_tokens") or 0,
+            cached=used.get("cached_tokens") or 0,
+            cache_write=used.get("cache_write_tokens") or 0,
+            output=used.get("output_tokens") or 0,
+        ),
+        said=used.get("cost_micros"),
+        prices=prices,
+        at=step.ended_at or step.started_at,
+    )
 
 
 def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow]) -> None:
@@ -150,10 +194,12 @@ def answer_the_rest(conn: Connection, endings: Sequence[Ending]) -> None:
     arm_many(conn, [Arm(kind=KIND, key=each.job.key, due=each.now, now=each.now, priority=1) for each in owed])
 
 
-def hear(conn: Connection, job: Claimed, turn: Begun, step: Step, line: Line, now: datetime) -> None:
+def hear(conn: Connection, heard: Record, line: Line) -> None:
     """Write down what the model heard in a text, and act on it at once. Raises `LostLease`."""
-    check_lease(conn, job)
+    (step,), turn, now = heard.add, heard.turn, heard.now
+    check_lease(conn, heard.job)
     sql.ADD_STEP(conn, [step_row(step)])
+    charge_answers(conn, [heard], conversations_of(conn, [heard]))
     if step.output == Asks.NO.value:
         return
     is_stop = step.output == Asks.STOP.value

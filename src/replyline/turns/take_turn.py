@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore
+from replyline.costs.book import PriceBook
 from replyline.db import Db
 from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
@@ -54,8 +55,10 @@ class TakeTurn:
         secret: bytes,
         sees_pictures: bool = True,
         hears: bool = False,
+        prices: PriceBook | None = None,
     ) -> None:
         self._hears = hears and line.hears_with_model
+        self._prices = prices or PriceBook()
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
         self._instructions = instructions_of(line)
@@ -159,7 +162,8 @@ class TakeTurn:
         asks, usage = await hear(self._model, text.body, self._identifier(turn))
         now = self._clock.now()
         step = new_steps.heard(turn, text.id, asks.value, self._model.name, usage, started_at, now)
-        await self._db.run(record.hear, job, turn, step, self._line, now)
+        heard = record.Record(job=job, turn=turn, add=[step], prices=self._prices.now, now=now)
+        await self._db.run(record.hear, heard, self._line)
         log.info("text_heard", text=text.id, asks=asks.value)
         turn = replace(turn, steps=[*turn.steps, step])
         if asks is Asks.STOP:
@@ -185,7 +189,7 @@ class TakeTurn:
 
     async def _write(self, job: Claimed, turn: Begun, *, add: Sequence[Step] = (), end: Sequence[Step] = ()) -> Begun:
         """Record steps; gives the turn with them, and with the texts that came meanwhile. Raises `Ended`."""
-        happened = record.Record(job=job, turn=turn, add=add, end=end, now=self._clock.now())
+        happened = record.Record(job=job, turn=turn, add=add, end=end, prices=self._prices.now, now=self._clock.now())
         going = await self._db.gather(record.record_steps, happened)
         turn = grown(turn, add, end)
         return await self._went_on(job, turn, going)
@@ -213,6 +217,7 @@ class TakeTurn:
             why=why,
             clarification=wordings.clarification(self._line),
             waits_for_new=waits_for_new,
+            prices=self._prices.now,
             now=self._clock.now(),
         )
         going = await self._db.gather(record.finish_turns, ending)

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import aiohttp
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 # Of a list: Twilio would give up to 1,000 a page. Most looks need the newest few; what came in is read to its end.
-PAGE, PAGE_OF_RECEIVED, MOST_PAGES = 100, 500, 10
+PAGE, PAGE_OF_RECEIVED, PAGE_OF_ALL, MOST_PAGES = 100, 500, 1000, 10
 # Seconds between the tries of a further page: at one failure in twelve, a list of forty pages would never be read.
 PATIENCE = (0.2, 1.0, 3.0)
 MOST_MEDIA = 10
@@ -68,6 +69,9 @@ class Message:
     segments: int
     messaging_service_sid: str | None = None
     media: int = 0  # how many pictures or files
+    sent_at: datetime | None = None
+    price: Decimal | None = None  # what it costs, carrier fees included; none until Twilio says, up to a day later
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +103,26 @@ class ConsentAnswer:
     correlation_id: str
     error_code: int  # 0: it is done
     error_messages: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What Twilio billed on one UTC day in one category."""
+
+    day: date
+    category: str
+    price: Decimal
+    currency: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CountryPrices:
+    """What the Pricing API says of a country: for a segment, whatever the carrier or kind of number; carriers' fees not in it."""
+
+    outbound: Sequence[Decimal]
+    inbound: Sequence[Decimal]
+    currency: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +203,46 @@ class TwilioClient:
         day = f"{since - timedelta(days=1):%Y-%m-%d}"
         listed = await self._newest(since, None, PAGE_OF_RECEIVED, to=address, date_sent_after=day)
         return [message for message in listed.messages if message.direction == "inbound"]
+
+    async def all_since(self, since: datetime, until: date) -> AsyncIterator[list[Message]]:
+        """Everything that went out or came in, page after page. Raises a `SendError` when Twilio is away."""
+        days = {"date_sent_after": f"{since - timedelta(days=1):%Y-%m-%d}", "date_sent_before": until.isoformat()}
+        async for listed in self._pages(self._page or PAGE_OF_ALL, **days):
+            young = [each for each in listed if each.created_at is None or each.created_at >= since]
+            yield young
+            if listed and not young:
+                break
+
+    async def usage(self, since: date, until: date) -> list[Usage]:
+        """What was billed from one UTC day to another, by category. Raises a `SendError` when Twilio is away."""
+        with reading("The usage records"):
+            found = await self._account.usage.records.daily.list_async(start_date=since, end_date=until, page_size=1000)
+            return [
+                Usage(
+                    day=as_date(each.start_date),
+                    category=each.category,
+                    price=Decimal(str(each.price or 0)),
+                    currency=(each.price_unit or "USD").upper(),
+                    count=int(each.count or 0),
+                )
+                for each in found
+            ]
+
+    async def prices_in(self, country: str) -> CountryPrices | None:
+        """Today's prices in a country; none when it has none. Raises a `SendError` when Twilio is away."""
+        with reading("The Pricing API"):
+            try:
+                found = await self._client.pricing.v1.messaging.countries(country).fetch_async()
+            except TwilioRestException as error:
+                if error.status == 404:
+                    return None
+                raise
+            outbound = [row for carrier in found.outbound_sms_prices or () for row in carrier["prices"]]
+            return CountryPrices(
+                outbound=[Decimal(str(row["current_price"])) for row in outbound],
+                inbound=[Decimal(str(row["current_price"])) for row in found.inbound_sms_prices or ()],
+                currency=(found.price_unit or "USD").upper(),
+            )
 
     async def message(self, sid: str) -> Message | None:
         """One message; none when Twilio does not have it (any more). Raises a `SendError` when Twilio is away."""
@@ -312,7 +376,7 @@ def reading(what: str) -> Iterator[None]:
         yield
     except TwilioException as error:
         raise InDoubt(f"{what} could not be read at Twilio: {status_of(error) or type(error).__name__}.") from error
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise InDoubt(f"{what} could not be read at Twilio: {type(error).__name__}.") from error
 
 
@@ -357,4 +421,19 @@ def as_message(made: Any) -> Message:
         segments=int(made.num_segments or 0),
         messaging_service_sid=made.messaging_service_sid,
         media=int(made.num_media or 0),
+        sent_at=made.date_sent.astimezone(UTC) if made.date_sent else None,
+        price=as_cost(made.price),
+        currency=(made.price_unit or "USD").upper(),
     )
+
+
+def as_cost(price: str | None) -> Decimal | None:
+    """Twilio writes what we pay as a negative number."""
+    try:
+        return None if price in (None, "") else -Decimal(str(price)) + 0
+    except InvalidOperation:
+        return None
+
+
+def as_date(written: date | str) -> date:
+    return date.fromisoformat(written) if isinstance(written, str) else written

@@ -22,9 +22,9 @@ TIMEOUT = aiohttp.ClientTimeout(total=LONGEST, connect=5)
 CONNECTIONS = 200
 CUT_OFF_AFTER = 2  # requests in a row that nothing came back of
 REAL = "https://api.twilio.com"
-# Messaging services and consent have hosts of their own. The simulator, and any double, is one address for all.
-MESSAGING = "https://messaging.twilio.com"
-ACCOUNTS = "https://accounts.twilio.com"
+# Messaging services, consent and prices have hosts of their own. The simulator, and any double, is one address for all.
+MESSAGING, ACCOUNTS = "https://messaging.twilio.com", "https://accounts.twilio.com"
+PRICING = "https://pricing.twilio.com"
 
 
 class SendError(ReplylineError):
@@ -125,7 +125,7 @@ class Wire(AsyncHttpClient):  # type: ignore[misc]  # the package is not typed
         """Where the settings have us ask what the package would ask of the real Twilio."""
         if self.url == REAL:
             return url
-        for host in (REAL, MESSAGING, ACCOUNTS):
+        for host in (REAL, MESSAGING, ACCOUNTS, PRICING):
             url = url.replace(host, self.url, 1)
         return url
 

@@ -64,7 +64,8 @@ def test_a_class_is_booked_and_every_step_is_shown(page):
     expect(exchange.locator("[data-kind=sent]")).to_contain_text(re.compile("SM[0-9a-f]{32}"))
     expect(exchange.locator("[data-kind=report]").last).to_contain_text("delivered")
     expect(exchange.locator(".figures")).to_contain_text("scripted: free")
-    expect(exchange.locator(".figures")).to_contain_text("SMS price not known until Twilio bills it")
+    expect(exchange.locator(".figures")).to_contain_text(re.compile(r"SMS about \$0\.0\d+"))
+    expect(exchange.locator("[data-kind=queued]")).to_contain_text(re.compile(r"about \$0\.0\d+"))
 
 
 def test_the_readme_s_conversation_can_be_clicked(page):

@@ -139,7 +139,7 @@ async def test_a_booking_is_told_from_the_webhook_to_the_phone(gym):
     assert (exchange.state, exchange.tone) == ("delivered", Tone.GOOD)
     assert gym.moment("action").code == 'book(kind="yoga")\n→ Booked A1.'
     assert gym.moment("queued").code == "You're booked."
-    assert gym.moment("queued").note == "1 segment · GSM-7 · 14 characters"
+    assert gym.moment("queued").note == "1 segment · GSM-7 · 14 characters · about $0.0128"
 
 
 async def test_moments_tell_how_long_after_the_text_they_were(gym):

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 
 from replyline.db.columns import AnyRow
 from replyline.db.tables import (
+    charges,
     conversations,
     decisions,
     delivery_reports,
@@ -78,6 +79,7 @@ def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
     reports = by(read(conn, REPORTS, [row.id for row in shown if not row.is_inbound]), "text_id")
     attached = by(read(conn, MEDIA, [row.id for row in shown if row.is_inbound and row.media]), "text_id")
     decided = by(read(conn, DECISIONS, [row.id for row in shown if not row.is_inbound]), "text_id")
+    charged = by(read(conn, CHARGES, [row.id for row in shown]), "of_id")
     jobs = {(row.kind, row.key): row for row in read(conn, WORK, sorted(keys))}
     closed = {row.address: row.closed_until for row in conn.execute(CLOSED)}
     for group in groups:
@@ -85,7 +87,7 @@ def filled(conn: Connection, groups: Sequence[Rows]) -> Sequence[Rows]:
         group.turn = found_turns.get(turn_id or "")
         group.steps = found_steps.get(turn_id or "", [])
         group.reports, group.media, group.work, group.closed = reports, attached, jobs, closed
-        group.decisions = decided
+        group.decisions, group.charges = decided, charged
     return groups
 
 
@@ -128,6 +130,7 @@ REPORTS = (
     select(delivery_reports).where(delivery_reports.c.text_id.in_(wanted())).order_by(delivery_reports.c.received_at)
 )
 DECISIONS = select(decisions).where(decisions.c.text_id.in_(wanted())).order_by(decisions.c.at, decisions.c.id)
+CHARGES = select(charges).where(charges.c.of_id.in_(wanted()))
 MEDIA = select(media).where(media.c.text_id.in_(wanted())).order_by(media.c.position)
 WORK = select(work).where(tuple_(work.c.kind, work.c.key).in_(wanted()))
 CLOSED = select(senders.c.address, senders.c.closed_until).where(senders.c.closed_until.is_not(None))

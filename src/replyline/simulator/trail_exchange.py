@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from replyline.conversations.delivery import Status, from_twilio
+from replyline.costs.prices import USD
 from replyline.db.columns import AnyRow
 from replyline.simulator.trail_records import Exchange, Figures, Moment, Picture, Rows, Said, Tone, millis, since
 from replyline.simulator.trail_words import NEVER_SENT, heard_as, moments_of
@@ -86,8 +87,28 @@ def figures_of(rows: Rows) -> Figures:
         input_tokens=sum(row.input_tokens or 0 for row in models),
         output_tokens=sum(row.output_tokens or 0 for row in models),
         model_cost_micros=None if None in costs else sum(costs),
-        is_billed=any(row.sid for row in rows.outbound),
+        **sms_costs(rows),
     )
+
+
+def sms_costs(rows: Rows) -> dict[str, Any]:
+    """What the texts cost, in dollars; a price in another currency is as unknown here as one that nobody knows."""
+    charged = [charge for row in [*rows.inbound, *rows.outbound] for charge in rows.charges.get(row.id, [])]
+    costs = [cost_of(charge) for charge in charged]
+    return {
+        "is_billed": bool(charged),
+        "is_estimate": any(charge.price_micros is None for charge in charged),
+        "sms_cost_micros": None if None in costs else sum(cost for cost in costs if cost is not None),
+    }
+
+
+def cost_of(charge: AnyRow) -> int | None:
+    """Twilio's price where it is known, else the estimate, in millionths of a dollar."""
+    is_priced = charge.price_micros is not None
+    if (charge.currency if is_priced else charge.estimate_currency) != USD:
+        return None
+    found: int | None = charge.price_micros if is_priced else charge.estimate_micros
+    return found
 
 
 def said(row: AnyRow, rows: Rows) -> Said:

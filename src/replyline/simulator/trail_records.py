@@ -66,7 +66,9 @@ class Figures:
     input_tokens: int = 0
     output_tokens: int = 0
     model_cost_micros: int | None = 0
-    is_billed: bool = False  # Twilio has at least one of the replies, so it will charge for it
+    sms_cost_micros: int | None = None  # of the texts either way, dollars; none: nobody knows the price of one of them
+    is_estimate: bool = False  # Twilio's own price of one of them is not known yet
+    is_billed: bool = False  # Twilio has at least one of them, so it will charge for it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +104,7 @@ class Rows:
     steps: list[AnyRow] = field(default_factory=list)
     reports: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
     decisions: dict[str, list[AnyRow]] = field(default_factory=dict)  # of the gate, by the text's id
+    charges: dict[str, list[AnyRow]] = field(default_factory=dict)  # by what they are for
     media: dict[str, list[AnyRow]] = field(default_factory=dict)  # by the text's id
     work: dict[tuple[str, str], AnyRow] = field(default_factory=dict)  # by kind and key, for all exchanges
     closed: dict[str, datetime] = field(default_factory=dict)  # until when nothing leaves, by the sender

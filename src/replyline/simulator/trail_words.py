@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from replyline.conversations.delivery import Status, from_twilio
+from replyline.costs.prices import USD
 from replyline.db.columns import AnyRow
 from replyline.outbound import queue
 from replyline.rules.explain import in_words
@@ -199,7 +200,11 @@ def departure(row: AnyRow, rows: Rows, began: datetime) -> Iterator[Moment]:
     """One text of ours, from the queue to the phone."""
     status = Status(row.status)
     yield Moment(
-        kind="queued", title=queued_as(row, rows), note=size_of(row), code=row.body, after=since(began, row.created_at)
+        kind="queued",
+        title=queued_as(row, rows),
+        note=size_of(row) + price_of(row, rows),
+        code=row.body,
+        after=since(began, row.created_at),
     )
     if row.sending_at is not None:
         attempt = f", attempt {row.attempts}" if row.attempts > 1 else ""
@@ -268,6 +273,23 @@ def queued_as(row: AnyRow, rows: Rows) -> str:
     if rows.turn is not None and row.id == rows.turn.holding_text_id:
         return "Holding text queued"
     return QUEUED.get(Purpose(row.purpose), "Text queued") if row.purpose else "Text queued"
+
+
+def price_of(row: AnyRow, rows: Rows) -> str:
+    """What a text that Twilio has taken costs."""
+    said = []
+    for charge in rows.charges.get(row.id, []):
+        micros, currency = charge.price_micros, charge.currency
+        about = ""
+        if micros is None:
+            micros, currency, about = charge.estimate_micros, charge.estimate_currency, "about "
+        amount = "price not known" if micros is None else f"{about}{money(micros, currency)}"
+        said.append(amount if charge.kind != "failed" else f"fee for failing {amount}")
+    return "".join(f" · {each}" for each in said)
+
+
+def money(micros: int, currency: str) -> str:
+    return dollars(micros) if currency == USD else f"{micros / 1_000_000:.6f}".rstrip("0").rstrip(".") + f" {currency}"
 
 
 def size_of(row: AnyRow) -> str:

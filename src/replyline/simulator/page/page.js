@@ -493,15 +493,22 @@ function drawFigures(figures) {
   if (figures.delivered_after !== null) say("On the phone in", span(figures.delivered_after));
   if (figures.segments) say("Segments", `${figures.segments} × ${figures.encodings.join(", ")}`);
   if (figures.models.length) say("Model", modelCost(figures));
-  if (figures.is_billed) say("SMS price", "not known until Twilio bills it");
+  if (figures.is_billed) say("SMS", smsCost(figures));
   row.hidden = !row.children.length;
   return row;
 }
 
+function smsCost(figures) {
+  if (figures.sms_cost_micros === null) return "price not known";
+  return `${figures.is_estimate ? "about " : ""}${dollars(figures.sms_cost_micros)}`;
+}
+
+const dollars = (micros) => `$${(micros / 1e6).toFixed(6).replace(/0+$/, "").replace(/\.$/, "")}`;
+
 function modelCost(figures) {
   if (figures.model_cost_micros === null) return "price not known";
   if (figures.models.every((model) => model === "scripted")) return "scripted: free";
-  return `$${(figures.model_cost_micros / 1e6).toFixed(6).replace(/0+$/, "").replace(/\.$/, "")}`;
+  return dollars(figures.model_cost_micros);
 }
 
 // Words

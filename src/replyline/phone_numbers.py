@@ -92,6 +92,28 @@ def country_of(address: str) -> str | None:
     return region if region and region.isalpha() else None  # 001: satellite and other networks of no country
 
 
+def country_by_prefix(phone: str) -> str | None:
+    """The country of a number in E.164 by its first digits, for lists of a hundred thousand: whether it is possible, and
+    whether its country has such numbers, is not looked at."""
+    code = next((phone[1:n] for n in (2, 3, 4) if phone[1:n].isdigit() and int(phone[1:n]) in REGIONS), None)
+    if code is None:
+        return None
+    regions = REGIONS[int(code)]
+    if len(regions) == 1:
+        return regions[0] if regions[0].isalpha() else None
+    # An area code says which country of North America it is; elsewhere a few digits more do.
+    return country_of_prefix(phone[: 5 if code == "1" else 9], len(phone))
+
+
+@lru_cache(maxsize=65_536)
+def country_of_prefix(prefix: str, length: int) -> str | None:
+    return country_of(prefix + SOME_DIGITS[: length - len(prefix)])
+
+
+SOME_DIGITS = "5550123456"
+REGIONS: dict[int, tuple[str, ...]] = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
 def masked(address: str) -> str:
     """An address for logs and messages: "+1415***1234", "***73" for a short code, "whatsapp:+1415***1234"."""
     channel, colon, bare = address.rpartition(":")

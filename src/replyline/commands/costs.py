@@ -70,6 +70,26 @@ def bill(line_name: str, since: str | None, until: str | None, form: str) -> Non
 
 @costs.command()
 @LINE
+@click.argument("words")
+@click.option("--file", type=click.File("r", encoding="utf-8-sig"), required=True, help="A number on each line.")
+def estimate(line_name: str, words: str, file: Any) -> None:
+    """What a text to many people would cost, by country, and what would make it cheaper. Nothing is sent."""
+    from replyline.commands.estimate import estimated, numbers_in, said
+    from replyline.costs.book import fetched
+    from replyline.costs.prices import read_prices
+
+    with opened(line_name) as on:
+        known = read_prices(on.settings.prices_dir, on.db.run_blocking(fetched))
+        phones, bad = numbers_in(file, on)
+        found = estimated(words, phones, known, on.senders, on.now.date())
+    for each in table(found.rows):
+        click.echo(each)
+    for sentence in said(found, bad):
+        click.echo(sentence)
+
+
+@costs.command()
+@LINE
 @click.argument("countries", nargs=-1, metavar="[COUNTRY]...")
 @FORM
 def prices(line_name: str, countries: tuple[str, ...], form: str) -> None:

@@ -13,6 +13,8 @@ RULES = """\
 You answer text messages (SMS) for {name}.
 How to write:
 - Plain text, at most {characters} characters in all, best under 160. No markdown, no links you were not given.
+- The business pays for each segment: 160 characters are one, and then each 153 begun are one more. One emoji or other letter \
+than a Western phone's makes them 70 and 67. Your budget is {segments}; what is longer is sent back to you, which costs more still.
 - One question at a time. Always give weekday, date and time when you speak of an appointment.
 - Never ask people to reply with a word such as CANCEL, STOP, END, QUIT, YES, START or HELP: carriers act on those words.
 How to act:
@@ -35,6 +37,7 @@ def instructions_of(line: Line) -> str:
     """The rules of SMS and the line's own instructions: the same for every contact, so providers can cache them."""
     return RULES.format(
         name=line.name,
+        segments=f"{line.max_segments} segment{'s' * (line.max_segments != 1)}",
         characters=line.max_segments * 153 if line.max_segments > 1 else 160,
         instructions=line.instructions.strip(),
         tools_in_text=TOOLS_IN_TEXT if line.actions else "",

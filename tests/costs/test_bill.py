@@ -127,9 +127,7 @@ async def test_a_price_that_never_comes_leaves_the_estimate_and_is_said(books):
 
 
 def figures(books):
-    [row] = books.db.run_blocking(
-        view, "gym", by=(), since=date(2026, 3, 2), until=date(2026, 3, 2)
-    )
+    [row] = books.db.run_blocking(view, "gym", by=(), since=date(2026, 3, 2), until=date(2026, 3, 2))
     return row.figures
 
 

@@ -143,7 +143,10 @@ LATER = (
     .where(_due, _c.at > bindparam(f"before_{len(LOOKS) - 1}", type_=UtcTime))
     .values(
         look_at=case(
-            *[(is_younger, type_coerce(_c.at, BigInteger) + age // timedelta(microseconds=1)) for is_younger, age in _ages],
+            *[
+                (is_younger, type_coerce(_c.at, BigInteger) + age // timedelta(microseconds=1))
+                for is_younger, age in _ages
+            ],
             else_=None,
         )
     )

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, bindparam, update
 from replyline.clock import Stopwatch
 from replyline.conversations.delivery import Status
 from replyline.conversations.segments import measure
+from replyline.costs.book import PriceBook
 from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import contacts, texts
 from replyline.log import get_log
 from replyline.outbound.pace import Pace, lane_of_text, pace_of
+from replyline.outbound.purse import Purse
 from replyline.outbound.queue import NO_LANE
 from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
@@ -25,7 +27,7 @@ from replyline.rules.facts import Facts, Purpose
 from replyline.rules.gather import History, facts_of, history_of, lock_people, texts_to_judge
 from replyline.rules.judge import CORE_RULES, Decision, judge
 from replyline.rules.rulebook import Rulebook
-from replyline.rules.verdict import Refuse, Verdict, Wait
+from replyline.rules.verdict import Refuse, Send, Verdict, Wait
 from replyline.work import Claimed, LostLease, Opening, Place, finish_many, held, later_many, put_back
 
 log = get_log(__name__)
@@ -39,6 +41,7 @@ class Leave:
     body: str  # as it leaves: the first to a person says who texts, and how to stop
     segments: int | None
     claimed: Stopwatch
+    is_reserved: bool = False  # a budget has to know what becomes of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +54,10 @@ class Doubt:
 class Departures:
     """What a line lets leave, and how fast."""
 
-    def __init__(self, line: Line, book: Rulebook, secret: bytes) -> None:
+    def __init__(self, line: Line, book: Rulebook, secret: bytes, prices: PriceBook | None = None) -> None:
         self._line, self._book, self._secret = line, book, secret
+        self._prices = prices or PriceBook()
+        self._has_limits = bool(line.jumps or [each for each in line.budgets if each.of != "model"])
         self._paces: dict[str, Pace] = {}
 
     def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> "Departure":
@@ -69,6 +74,7 @@ class Departures:
             rooms=rooms,
             openings=openings,
             paces=self.paces,
+            purse=Purse(line=self._line, prices=self._prices.now, now=now) if self._has_limits else None,
         )
 
     def begin_alone(self, conn: Connection, job: Claimed, now: datetime) -> Leave | Doubt | None:
@@ -98,6 +104,8 @@ class Departure:
     rooms: Rooms
     openings: Mapping[Place, Opening]
     paces: Callable[[set[str]], dict[str, Pace]]
+    purse: Purse | None = None  # none: the line has no limits
+    judged: dict[str, tuple[Facts, Decision]] = field(default_factory=dict)  # beforehand, by text
     begun: list[Claimed] = field(default_factory=list)
     done: list[Claimed] = field(default_factory=list)
     held: dict[Claimed, datetime] = field(default_factory=dict)
@@ -117,6 +125,8 @@ class Departure:
         queued = [row for row in rows.values() if row.status == Status.QUEUED.value]
         self.rooms.add(conn, self.paces({lane_of_text(row) for row in queued}))
         history = history_of(conn, queued, self.now, self.secret)
+        if self.purse is not None:
+            self.purse.hold(conn, self._ready(queued, history))
         for job in jobs:
             self._settle(job, rows.get(job.key), history)
         self._write(conn)
@@ -130,8 +140,9 @@ class Departure:
             self._move(row, Status.UNKNOWN, row.why or "The process died while it was being sent.")
             self.begun.append(replace(job, brought=Doubt(text=row)))
             return
-        facts = facts_of(row, self.line, self.book, history)
-        decision = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
+        facts, decision = self.judged.get(row.id) or self._judge(row, history)
+        if self.purse is not None and isinstance(decision.verdict, Send) and not too_late(row, Send(), self.now):
+            decision = self.purse.judge(row, facts, self._as_it_leaves(row, facts)[1], decision)
         verdict = decision.verdict
         if late := too_late(row, verdict, self.now):
             self._move(row, Status.EXPIRED, late)
@@ -148,24 +159,45 @@ class Departure:
             self._move(row, Status.QUEUED, verdict.why)
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
         else:
-            self._let_go(job, row, facts, history, decision)
+            body, segments = self._as_it_leaves(row, facts)
+            leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
+            self._let_go(job, leave, facts, history, decision)
 
-    def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History, decision: Decision) -> None:
+    def _ready(self, rows: Sequence[AnyRow], history: History) -> list[tuple[AnyRow, Facts]]:
+        """Those that may leave as far as the rules go, with what these said: only their budgets are held."""
+        self.judged = {row.id: self._judge(row, history) for row in rows}
+        return [
+            (row, facts)
+            for row in rows
+            for facts, decision in [self.judged[row.id]]
+            if isinstance(decision.verdict, Send) and not too_late(row, decision.verdict, self.now)
+        ]
+
+    def _judge(self, row: AnyRow, history: History) -> tuple[Facts, Decision]:
+        facts = facts_of(row, self.line, self.book, history)
+        return facts, judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
+
+    def _let_go(self, job: Claimed, leave: Leave, facts: Facts, history: History, decision: Decision) -> None:
         """The gate is open: mark it as SENDING if its sender has room."""
-        body = self._body(row, facts)
-        segments = row.segments if body is row.body else measure(body).segments
+        row, body, segments = leave.text, leave.body, leave.segments
         if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, segments)):
             self._move(row, Status.QUEUED, why)
             self.back.append(replace(job, lane=lane_of_text(row)))
             return
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
+            self.judged = {each: said for each, said in self.judged.items() if said[0].phone != row.phone}
         self.decided.append(decision_row(row, facts, decision, self.now))
         if body is not row.body:
             self._introduce(row, body)
         self._move(row, Status.SENDING, None)
-        leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
+        if self.purse is not None:
+            leave = replace(leave, is_reserved=self.purse.take(row, facts, segments))
         self.begun.append(replace(job, brought=leave))
+
+    def _as_it_leaves(self, row: AnyRow, facts: Facts) -> tuple[str, int | None]:
+        body = self._body(row, facts)
+        return body, row.segments if body is row.body else measure(body).segments
 
     def _body(self, row: AnyRow, facts: Facts) -> str:
         """What leaves. Who was just told, in a text of this same set, is not told again."""
@@ -208,6 +240,8 @@ class Departure:
         later_many(conn, self.held, keep_attempts=False)
         put_back(conn, self.back)
         self.rooms.save(conn)
+        if self.purse is not None:
+            self.purse.save(conn)
 
 
 def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore
+from replyline.costs import budgets
+from replyline.costs.allowance import MODEL
 from replyline.costs.book import PriceBook
 from replyline.db import Db
 from replyline.llm.ask import Model, ask
@@ -57,6 +59,7 @@ class TakeTurn:
         self._prices = prices or PriceBook()
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
+        self._has_model_budget = any(each.of == MODEL for each in line.budgets)
         self._instructions = instructions_of(line)
         self._tools = tuple(
             Tool(name=action.name, description=action.description, parameters=action.parameters)
@@ -131,6 +134,8 @@ class TakeTurn:
         """Ask the model; end the turn with its answer, or record it with the actions it wants."""
         assert turn.record is not None
         started_at = self._clock.now()
+        if self._has_model_budget and (why := await self._db.run(budgets.model_is_used_up, self._line, started_at)):
+            await self._fall_back(job, turn, "model_budget", why)
         answer = await ask(
             self._model,
             instructions=self._instructions,
@@ -168,7 +173,15 @@ class TakeTurn:
 
     async def _write(self, job: Claimed, turn: Begun, *, add: Sequence[Step] = (), end: Sequence[Step] = ()) -> Begun:
         """Record steps; gives the turn with them, and with the texts that came meanwhile. Raises `Ended`."""
-        happened = record.Record(job=job, turn=turn, add=add, end=end, prices=self._prices.now, now=self._clock.now())
+        happened = record.Record(
+            job=job,
+            turn=turn,
+            line=self._line,
+            add=add,
+            end=end,
+            prices=self._prices.now,
+            now=self._clock.now(),
+        )
         going = await self._db.gather(record.record_steps, happened)
         turn = grown(turn, add, end)
         return await self._went_on(job, turn, going)
@@ -189,6 +202,7 @@ class TakeTurn:
         ending = record.Ending(
             job=job,
             turn=turn,
+            line=self._line,
             add=add,
             reply=reply,
             state=state,

@@ -19,7 +19,7 @@ from replyline.costs.prices import USD
 from replyline.db import new_id, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import SetStatement, among, tuples
-from replyline.db.tables import audit_events, budgets, charges, reservations, texts, work
+from replyline.db.tables import audit_events, budgets, charges, contacts, reservations, texts, work
 from replyline.log import get_log
 from replyline.plugins.budgets import Budget
 from replyline.plugins.line import Line
@@ -228,6 +228,12 @@ def standing_of(conn: Connection, budget: Budget, line: Line, now: datetime, mos
     ]
 
 
+def contact_id_of(conn: Connection, line: str, phone: str) -> str | None:
+    """By which id the budget of a person is kept, when the line knows their number."""
+    found: str | None = conn.execute(CONTACT_ID, {"of_line": line, "of_phone": phone}).scalar()
+    return found
+
+
 _b, _r = budgets.c, reservations.c
 _keys = among("keys", _b.line, _b.scope, _b.period)
 _one = (
@@ -301,4 +307,7 @@ USED_MOST = (
     )
     .order_by((_b.spent_micros + _b.reserved_micros).desc(), _b.scope)
     .limit(bindparam("most"))
+)
+CONTACT_ID = select(contacts.c.id).where(
+    contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone")
 )

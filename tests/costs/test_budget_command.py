@@ -32,7 +32,7 @@ def replyline(database_url, tmp_path, monkeypatch):
 
     def run(*command):
         ended = CliRunner().invoke(main, list(command))
-        return ended.exit_code, ended.stdout, ended.exception
+        return ended.exit_code, ended.stdout, ended.stderr
 
     return run
 
@@ -59,7 +59,7 @@ def test_a_budget_is_shown_and_raised_by_somebody_whose_name_is_kept(replyline, 
 def test_a_raise_says_which_budgets_there_are_when_it_could_be_several(replyline):
     code, _, error = replyline("budget", "raise", "20")
     assert code == 1
-    assert "--of line --per month" in str(error)
+    assert "--of line --per month" in error
 
 
 def test_the_budget_of_one_person_is_raised_by_their_number(replyline, db):

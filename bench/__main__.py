@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import crowds, machine, page, turns, webhooks
+from bench import costs, crowds, machine, page, turns, webhooks
 from bench.databases import Database, postgres_databases, sqlite_database
 from bench.models import KINDS
 from bench.process import cores
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured; the median counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each measurement takes, about")
-    parser.add_argument("--only", choices=["webhooks", "turns", "load"], help="measure one part")
+    parser.add_argument("--only", choices=["webhooks", "turns", "load", "costs"], help="measure one part")
     parser.add_argument("--crowds", default="", metavar="N,N", help="of the load, these crowds only, by their number")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     given = parser.parse_args()
@@ -48,7 +48,8 @@ async def measure(given: argparse.Namespace) -> str:
         if given.only in {None, "load"}:
             chosen = [crowds.CROWDS[int(n)] for n in given.crowds.split(",") if n] or crowds.CROWDS
             load = await crowds.measure(lambda: databases(1), folder, chosen)
-        return page.as_text(about, requests, ends, load)
+        of_costs = costs.measure(databases(1)) if given.only in {None, "costs"} else []
+        return page.as_text(about, requests, ends, load, of_costs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from bench import crowds, turns, webhooks
+from bench import costs, crowds, turns, webhooks
 from bench.models import KINDS
 from bench.process import ROOT
 
@@ -20,12 +20,14 @@ def as_text(
     requests: Sequence[webhooks.Measured],
     ends: Sequence[turns.Measured],
     load: Sequence[crowds.Measured],
+    of_costs: Sequence[costs.Measured] = (),
 ) -> str:
     """What is printed, and written into the page."""
     tables = [webhooks.table(requests)] if requests else []
     tables += [turns.table(ends)] if ends else []
     tables += [crowds.table(load)] if load else []
-    aims = [*webhook_aims(requests), *turn_aims(ends), *load_aims(load)]
+    tables += [costs.table(of_costs)] if of_costs else []
+    aims = [*webhook_aims(requests), *turn_aims(ends), *load_aims(load), *costs.aims(of_costs)]
     return "\n\n".join(["\n".join(f"* {line}" for line in machine), *tables, "\n".join(f"* {aim}" for aim in aims)])
 
 

@@ -18,9 +18,10 @@ from starlette.types import Send as SendBytes
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
-from replyline.costs import bill, folding, polling
+from replyline.costs import bill, fetching, folding, polling
 from replyline.costs.bill import CompareBill
 from replyline.costs.book import PriceBook, fetched
+from replyline.costs.fetching import FetchPrices
 from replyline.costs.folding import Fold
 from replyline.costs.polling import AskPrices
 from replyline.db import Db, open_db
@@ -121,7 +122,7 @@ class App:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
-        for begin in (folding.begin, polling.begin, bill.begin):
+        for begin in (folding.begin, polling.begin, bill.begin, fetching.begin):
             await self.db.run(begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
@@ -279,6 +280,7 @@ def pools(
         secret=secret_of(settings),
         prices=prices,
     )
+    fetch_prices = FetchPrices(db, clock, twilio, prices, countries=line.countries)
     compare = CompareBill(db, clock, twilio, line=line.key, numbers=numbers_of(settings, line), prices=prices)
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
@@ -286,7 +288,10 @@ def pools(
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: look}, at_once=1),
         Pool(kinds={folding.KIND: Fold(db, clock)}, at_once=1),
-        Pool(kinds={polling.KIND: AskPrices(db, clock, twilio), bill.KIND: compare}, at_once=2),
+        Pool(
+            kinds={polling.KIND: AskPrices(db, clock, twilio), bill.KIND: compare, fetching.KIND: fetch_prices},
+            at_once=3,
+        ),
     ]
 
 

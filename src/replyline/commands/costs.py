@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,7 @@ from replyline.commands.consent import LINE
 from replyline.commands.opened import opened
 
 BY = click.Choice(["day", "month", "kind", "country", "sender", "purpose", "campaign", "conversation", "model"])
+NUMBER = re.compile(r"-?\d+\.\d+")
 FORM = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 
 
@@ -38,6 +40,88 @@ def costs(
             talks(on, by, first, last, most, form)
         else:
             groups(on, by or ("kind",), first, last, form)
+
+
+@costs.command()
+@LINE
+@click.option("--since", metavar="DAY", help="The first UTC day, or a month. Default: this month.")
+@click.option(
+    "--until", metavar="DAY", help="The last UTC day, or a month. Default: today, or the end of --since's month."
+)
+@FORM
+def bill(line_name: str, since: str | None, until: str | None, form: str) -> None:
+    """Twilio's bill of the whole account beside our ledger, by day: what was adjusted is what our charges do not explain."""
+    from replyline.costs.views import bill_days
+
+    with opened(line_name) as on:
+        first, last = period(since, until, on.now.astimezone(UTC).date())
+        rows = on.db.run_blocking(bill_days, first, last)
+    amounts = (
+        "texts_billed",
+        "carrier_fees_in_it",
+        "failed_billed",
+        "numbers_billed",
+        "texts_ours",
+        "failed_ours",
+        "adjusted",
+    )
+    show([row | {name: money(row[name]) for name in amounts} for row in rows], form, first, last)
+
+
+@costs.command()
+@LINE
+@click.argument("countries", nargs=-1, metavar="[COUNTRY]...")
+@FORM
+def prices(line_name: str, countries: tuple[str, ...], form: str) -> None:
+    """The prices that hold today, from which list, of what day, and how far its source is to be trusted."""
+    from replyline.costs.book import fetched
+    from replyline.costs.prices import read_prices
+
+    with opened(line_name) as on:
+        known = read_prices(on.settings.prices_dir, on.db.run_blocking(fetched))
+        wanted, today = [each.upper() for each in countries] or list(on.line.countries), on.now.date()
+        found = [row for each in wanted for row in known.in_country(each, today)]
+    shown = [
+        {
+            "country": row.country,
+            "what": row.what,
+            "sender": row.sender,
+            "amount": "not known" if row.amount is None else f"{row.amount:f}",
+            "currency": row.currency,
+            "since": row.since.isoformat(),
+            "source": row.source,
+        }
+        for row in found
+    ]
+    if form == "table":
+        for each in table(shown):
+            click.echo(each)
+    else:
+        show(shown, form, today, today)
+
+
+@costs.command()
+@LINE
+@click.argument("countries", nargs=-1, metavar="[COUNTRY]...")
+def fetch(line_name: str, countries: tuple[str, ...]) -> None:
+    """Ask Twilio's Pricing API for today's prices, and keep them. A running server does so once a day by itself."""
+    import asyncio
+
+    from replyline.app import twilio_of
+    from replyline.costs.fetching import fetch as fetch_prices
+
+    async def ask(on: Any) -> int:
+        on.settings.need("twilio_account_sid", "twilio_auth_token")
+        twilio = twilio_of(on.settings)
+        try:
+            wanted = [each.upper() for each in countries] or list(on.line.countries)
+            return await fetch_prices(on.db, twilio, wanted, on.now)
+        finally:
+            await twilio.close()
+
+    with opened(line_name) as on:
+        count = asyncio.run(ask(on))
+    click.echo(f"The prices of {count} countries are kept." if count != 1 else "The prices of one country are kept.")
 
 
 def groups(on: Any, by: Sequence[str], first: date, last: date, form: str) -> None:
@@ -107,21 +191,21 @@ def show(rows: Sequence[dict[str, Any]], form: str, first: date, last: date) -> 
         click.echo(f"{first} to {last}, UTC")
         for each in table(rows):
             click.echo(each)
-        if unknown := sum(row["price_unknown"] for row in rows):
+        if unknown := sum(row.get("price_unknown", 0) for row in rows):
             click.echo(f"{unknown} of these have no known price, and are not in the sums.")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterable[str]:
     """Columns that say something, numbers to the right."""
     if not rows:
-        return ["Nothing was spent."]
+        return ["There is nothing."]
     names = [name for name in rows[0] if any(row[name] not in (0, "0.000000") for row in rows) or name == "cost"]
     cells = [
         names,
         *([f"{row[name]:,}" if isinstance(row[name], int) else row[name] or "-" for name in names] for row in rows),
     ]
     widths = [max(len(row[n]) for row in cells) for n in range(len(names))]
-    is_right = [isinstance(rows[0][name], int) or name in {"cost", "estimated", "difference"} for name in names]
+    is_right = [isinstance(rows[0][name], int) or NUMBER.fullmatch(rows[0][name] or "") is not None for name in names]
     return [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)

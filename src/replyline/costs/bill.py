@@ -4,7 +4,7 @@ A message's price has its carrier fees in it; the usage records have them in cat
 `mms` (twilio.md 3.3, 5.4). So the texts of a day are those categories together, and are compared with the sum of prices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -51,6 +51,7 @@ class Compared:
     billed: int
     ours: int
     awaited: int  # charges whose price Twilio may yet say
+    unpriced: int  # those, and others that were asked for in vain
     currency: str
 
     @property
@@ -93,25 +94,40 @@ class CompareBill:
         since = max(since, began)  # what was billed before we were there is nobody's business here
         usage = [each for each in await self._twilio.usage(since, until) if each.category in CATEGORIES]
         await self._db.run(keep, usage, self._clock.now())
-        for day in sorted({each.day for each in usage}):
-            await self._settle(day)
+        for some in in_weeks(sorted({each.day for each in usage})):
+            for day, part in await self._db.run(unsettled, some):
+                await self._settle(day, part)
         for month in sorted({f"{each.day:%Y-%m}" for each in usage if each.category == NUMBERS}):
             await self._db.run(settle_rent, month, until)
 
-    async def _settle(self, day: date) -> None:
+    async def _settle(self, day: date, part: str) -> None:
+        """Look once more at what a day's texts cost, and write down what still differs."""
+        if part == "texts":
+            start = datetime.combine(day, time(), UTC)
+            async for page in self._twilio.all_since(start - polling.LONGEST_QUEUE, day + timedelta(days=1)):
+                await polling.keep(self._db, page)
+        difference = await self._db.run(adjust, part, day)
+        log.info("bill_differs", day=day.isoformat(), part=part, micros=difference)
+
+
+def in_weeks(days: Sequence[date]) -> Iterator[Sequence[date]]:
+    for start in range(0, len(days), 7):
+        yield days[start : start + 7]
+
+
+def unsettled(conn: Connection, days: Sequence[date]) -> list[tuple[date, str]]:
+    """The days and parts of the bill that the ledger does not add up to, or only by an adjustment that may yet go."""
+    found = []
+    for day in days:
         for part in PARTS:
-            found = await self._db.run(compared, day, part)
-            if found is None or found.awaited:
+            this = compared(conn, day, part)
+            if this is None or this.awaited:
                 continue
-            adjusted = await self._db.run(adjustment, part, day)
-            if part == "texts" and found.difference != adjusted:
-                start = datetime.combine(day, time(), UTC)
-                async for page in self._twilio.all_since(start - polling.LONGEST_QUEUE, day + timedelta(days=1)):
-                    await polling.keep(self._db, page)
-                found = await self._db.run(compared, day, part) or found
-            if found.difference != adjusted:
-                log.info("bill_differs", day=day.isoformat(), part=part, micros=found.difference)
-                await self._db.run(adjust, part, day, found)
+            if this.difference != adjustment(conn, part, day) or (
+                this.difference and this.unpriced and part == "texts"
+            ):
+                found.append((day, part))
+    return found
 
 
 def first_day(conn: Connection) -> date | None:
@@ -149,14 +165,16 @@ def compared(conn: Connection, day: date, part: str) -> Compared | None:
     currency = billed[0].currency
     start = datetime.combine(day, time(), UTC)
     given = {"start": start, "end": start + timedelta(days=1), "kinds": [each.value for each in kinds]}
-    ours, awaited = 0, 0
+    ours, awaited, unpriced = 0, 0, 0
     for row in conn.execute(OURS, given):
         awaited += int(row.awaited)
+        unpriced += int(row.charges - row.priced)
         ours += int(row.micros or 0) if row.in_currency == currency else 0
     return Compared(
-        billed=sum(row.micros for row in billed if row.currency == currency),
+        billed=sum(int(row.micros) for row in billed if row.currency == currency),
         ours=ours,
         awaited=awaited,
+        unpriced=unpriced,
         currency=currency,
     )
 
@@ -167,10 +185,14 @@ def adjustment(conn: Connection, part: str, day: date) -> int:
     return found[0].price_micros or 0 if found else 0
 
 
-def adjust(conn: Connection, part: str, day: date, found: Compared) -> None:
-    """Have the ledger's day add up to the bill's."""
+def adjust(conn: Connection, part: str, day: date) -> int:
+    """Have the ledger's day add up to the bill's; gives what was missing, in micros."""
+    found = compared(conn, day, part)
+    if found is None:
+        return 0
     at = datetime.combine(day, time(12), UTC)
     post_adjustment(conn, part, day.isoformat(), at, found.difference, found.currency)
+    return found.difference
 
 
 def post_adjustment(conn: Connection, part: str, period: str, at: datetime, difference: int, currency: str) -> None:
@@ -231,7 +253,7 @@ def settle_rent(conn: Connection, month: str, until: date) -> None:
     start = datetime.combine(first, time(), UTC)
     days = {"start": start, "end": datetime.combine(after, time(), UTC), "kinds": [Kind.RENT.value]}
     ours = sum(int(row.micros or 0) for row in conn.execute(OURS, days) if row.in_currency == currency)
-    difference = sum(row.micros for row in billed if row.currency == currency) - ours
+    difference = sum(int(row.micros) for row in billed if row.currency == currency) - ours
     post_adjustment(
         conn, "rent", month, datetime.combine(after, time(), UTC) - timedelta(hours=12), difference, currency
     )
@@ -253,6 +275,8 @@ OURS = (
         _in_currency.label("in_currency"),
         func.sum(_cost).label("micros"),
         func.count(charges.c.look_at).label("awaited"),
+        func.count().label("charges"),
+        func.count(charges.c.price_micros).label("priced"),
     )
     .where(
         charges.c.at >= bindparam("start", type_=UtcTime),

@@ -136,6 +136,13 @@ class PriceList:
         shipped = newest(self.models.get(model) or self.models.get(undated(model), ()), on)
         return of_tokens(shipped, tokens) if shipped else UNKNOWN
 
+    def in_country(self, country: str, on: date) -> list[Price]:
+        """All that holds in a country on a day, of the list that counts for each."""
+        names = [name for what in What for name in (what.value, f"{what.value}_fee")]
+        kinds = (SenderKind.LONG_CODE, SenderKind.TOLL_FREE, SenderKind.SHORT_CODE)
+        found = [self.find(name, country, kind, on) for name in names for kind in kinds]
+        return list(dict.fromkeys(each for each in found if each))
+
     def find(self, what: str, country: str | None, sender: SenderKind, on: date) -> Price | None:
         """The price that holds on a day, from the first list that has one."""
         key = (str(what), country or "", sender.value, on)

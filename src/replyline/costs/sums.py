@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Table, TextClause, bindparam, delete, select, text
 
 from replyline.costs.charge import FIGURES, DayKey, Figures, TalkKey
 from replyline.db.columns import AnyRow
 from replyline.db.sets import SetStatement
 from replyline.db.tables import charge_days, charge_talks
 
-AT_ONCE = 5_000  # appended rows that one fold takes
+AT_ONCE = 500  # appended rows that one fold takes: on SQLite nobody else writes meanwhile
 LOOKED_UP = 500  # keys in one statement
 KEYS = ("line", "period", "kind", "country", "sender", "purpose", "campaign", "model", "currency")
 TALK_KEYS = ("line", "period", "conversation_id", "currency")
@@ -62,6 +62,7 @@ def fold_days(conn: Connection, new: Sequence[AnyRow]) -> None:
         for period in (row.period, row.period[:7]):
             key = (row.line, period, *(getattr(row, name) for name in KEYS[2:]))
             found.setdefault(key, Figures()).add(figures_in(row))
+        found.setdefault(whole_day(row), Figures()).add(figures_in(row))
     periods = sorted({(key[0], key[1]) for key in found})
     old = [row for line, period in periods for row in conn.execute(DAYS_OF, {"of_line": line, "in_period": period})]
     ids = [row.id for row in old if tuple(getattr(row, name) for name in KEYS) in found]
@@ -69,6 +70,11 @@ def fold_days(conn: Connection, new: Sequence[AnyRow]) -> None:
         for row in conn.execute(TAKE["charge_days"], {"ids": ids[start : start + LOOKED_UP]}):
             found[tuple(getattr(row, name) for name in KEYS)].add(figures_in(row))
     ADD_DAYS(conn, [(*key, *astuple(f), True) for key, f in sorted(found.items(), key=first) if not f.is_nothing])
+
+
+def whole_day(row: AnyRow) -> tuple[str, ...]:
+    """A day by kind and currency alone, for who looks at nothing else: its period is written without dashes."""
+    return (row.line, row.period.replace("-", ""), row.kind, "", "", "", "", "", row.currency)
 
 
 def fold_talks(conn: Connection, new: Sequence[AnyRow]) -> None:
@@ -85,6 +91,16 @@ def fold_talks(conn: Connection, new: Sequence[AnyRow]) -> None:
             found[tuple(getattr(row, name) for name in TALK_KEYS)].add(talk_in(row))
     rows = [(*key, *(getattr(f, name) for name in TALK_FIGURES), True) for key, f in sorted(found.items(), key=first)]
     ADD_TALKS(conn, rows)
+
+
+def is_folded(table: Table) -> TextClause:
+    """Folded rows. In these very words, or SQLite does not find the index that has nothing else."""
+    return text(f"{table.name}.is_folded")
+
+
+def is_new(table: Table) -> TextClause:
+    """Appended rows that are not folded yet."""
+    return text(f"NOT {table.name}.is_folded")
 
 
 def figures_in(row: AnyRow) -> Figures:
@@ -109,11 +125,11 @@ ADD_TALKS = SetStatement(
     f"INSERT INTO charge_talks ({', '.join(c.name for c in _talk_columns)}) {{rows}}", _talk_columns
 )
 _tables = (charge_days, charge_talks)
-NEW = {t.name: select(t.c.id).where(t.c.is_folded.is_(False)).order_by(t.c.id).limit(AT_ONCE) for t in _tables}
+NEW = {t.name: select(t.c.id).where(is_new(t)).order_by(t.c.id).limit(AT_ONCE) for t in _tables}
 TAKE = {t.name: delete(t).where(t.c.id.in_(bindparam("ids", expanding=True))).returning(t) for t in _tables}
 DAYS_OF = select(charge_days).where(
-    charge_days.c.line == bindparam("of_line"), charge_days.c.period == bindparam("in_period"), charge_days.c.is_folded
+    charge_days.c.line == bindparam("of_line"), charge_days.c.period == bindparam("in_period"), is_folded(charge_days)
 )
 TALKS_OF = select(charge_talks).where(
-    charge_talks.c.conversation_id.in_(bindparam("ids", expanding=True)), charge_talks.c.is_folded
+    charge_talks.c.conversation_id.in_(bindparam("ids", expanding=True)), is_folded(charge_talks)
 )

@@ -186,7 +186,7 @@ class Departure:
             return
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
-            self.judged = {each: said for each, said in self.judged.items() if said[0].phone != row.phone}
+            self.judged = {each: said for each, said in self.judged.items() if not is_next(said, row.phone)}
         self.decided.append(decision_row(row, facts, decision, self.now))
         if body is not row.body:
             self._introduce(row, body)
@@ -253,6 +253,12 @@ def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:
     if isinstance(verdict, Wait) and verdict.until >= row.expires_at:
         return f"It would leave past the time it was for: {verdict.why}."
     return None
+
+
+def is_next(said: tuple[Facts, Decision], phone: str) -> bool:
+    """Whether a text that was judged beforehand has to be judged again, now that its person was sent advertising."""
+    facts, decision = said
+    return facts.phone == phone and isinstance(decision.verdict, Send)
 
 
 def size_of(row: AnyRow, segments: int | None) -> int:

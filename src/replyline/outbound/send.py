@@ -175,8 +175,6 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     if facts:
         conn.execute(RECORD, [recorded(each) for each in sorted(facts, key=lambda each: each.text.id)])
     ledger.charge(conn, [each.charge for each in results if each.charge])
-    if reserved := [each.text.id for each in results if each.is_reserved and each.status is not Status.UNKNOWN]:
-        budgets.follow(conn, reserved)
     for each in results:
         if each.error_code == consent.HELD_BY_TWILIO:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)
@@ -185,6 +183,8 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     report_lost(conn, [each for each in results if (each.job.kind, each.job.key) not in still])
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     put_off(conn, [each for each in ours if each.try_at is not None])
+    # Last, as in a claim: whoever holds a budget waits for nothing more.
+    budgets.follow(conn, [each.text.id for each in results if each.is_reserved and each.status is not Status.UNKNOWN])
     wake(conn, CHANGE)
     return [None] * len(results)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from replyline.costs.charge import Carried, of_text
@@ -89,6 +90,7 @@ def allowance(budget: Budget, line: str, scope: str, zone: str, now: datetime) -
     return Allowance(key=(line, scope, period), budget=budget, ends_at=ends_at)
 
 
+@lru_cache(maxsize=64)  # a claim asks for each of its texts, at the same time
 def period_of(per: Per, zone: str, now: datetime) -> tuple[str, datetime]:
     """The name of the period that it is now in a time zone, and when it ends."""
     local = now.astimezone(ZoneInfo(zone))

@@ -41,6 +41,7 @@ class Leave:
     body: str  # as it leaves: the first to a person says who texts, and how to stop
     segments: int | None
     claimed: Stopwatch
+    cost: int | None = None  # micro-dollars at most, when a budget asks
     is_reserved: bool = False  # a budget has to know what becomes of it
 
 
@@ -141,8 +142,10 @@ class Departure:
             self.begun.append(replace(job, brought=Doubt(text=row)))
             return
         facts, decision = self.judged.get(row.id) or self._judge(row, history)
+        cost = None
         if self.purse is not None and isinstance(decision.verdict, Send) and not too_late(row, Send(), self.now):
-            decision = self.purse.judge(row, facts, self._as_it_leaves(row, facts)[1], decision)
+            cost = self.purse.cost(row, facts, self._as_it_leaves(row, facts)[1])
+            decision = self.purse.judge(row, facts, cost, decision)
         verdict = decision.verdict
         if late := too_late(row, verdict, self.now):
             self._move(row, Status.EXPIRED, late)
@@ -160,7 +163,7 @@ class Departure:
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
         else:
             body, segments = self._as_it_leaves(row, facts)
-            leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
+            leave = Leave(text=row, body=body, segments=segments, cost=cost, claimed=Stopwatch(self.now))
             self._let_go(job, leave, facts, history, decision)
 
     def _ready(self, rows: Sequence[AnyRow], history: History) -> list[tuple[AnyRow, Facts]]:
@@ -192,7 +195,7 @@ class Departure:
             self._introduce(row, body)
         self._move(row, Status.SENDING, None)
         if self.purse is not None:
-            leave = replace(leave, is_reserved=self.purse.take(row, facts, segments))
+            leave = replace(leave, is_reserved=self.purse.take(row, facts, leave.cost))
         self.begun.append(replace(job, brought=leave))
 
     def _as_it_leaves(self, row: AnyRow, facts: Facts) -> tuple[str, int | None]:

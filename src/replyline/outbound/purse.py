@@ -13,6 +13,7 @@ from replyline.costs.budgets import Reservation, alerted
 from replyline.costs.prices import PriceList
 from replyline.db.columns import AnyRow
 from replyline.log import get_log
+from replyline.plugins.budgets import Jumps
 from replyline.plugins.line import Line
 from replyline.rules.budget import OWED, budget
 from replyline.rules.facts import Facts, Purpose
@@ -35,13 +36,16 @@ class Purse:
     busy: dict[str, Busy] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     jumped: set[str] = field(default_factory=set)
+    parts: dict[str, list[Key]] = field(default_factory=dict)  # the budgets of each text
     reserved: list[Reservation] = field(default_factory=list)
 
     def hold(self, conn: Connection, ready: Sequence[tuple[AnyRow, Facts]]) -> None:
         """Lock the budgets of these texts, which may leave as far as all else goes."""
         tried = [row.id for row, _ in ready if row.attempts]
         budgets.follow(conn, tried)  # what a crash left reserved of one that waits again
-        self.allowances = budgets.hold(conn, [each for row, _ in ready for each in self._of(row)])
+        wanted = {row.id: self._of(row) for row, _ in ready}
+        self.parts = {text_id: [each.key for each in some] for text_id, some in wanted.items()}
+        self.allowances = budgets.hold(conn, [each for some in wanted.values() for each in some])
         self.before = dict(self.allowances)
         if self.line.jumps is not None:
             self._count(conn, [key for row, facts in ready for key in keys_of(facts, row.contact_id)])
@@ -60,11 +64,10 @@ class Purse:
             told = max(filter(None, (row.alerted_at, self.busy[row.key].alerted_at)), default=None)
             self.busy[row.key] = replace(self.busy[row.key], before=row.before, hours=row.hours, alerted_at=told)
 
-    def judge(self, row: AnyRow, facts: Facts, segments: int | None, decision: Decision) -> Decision:
-        """What money and custom say of a text, beside what the rules said."""
+    def judge(self, row: AnyRow, facts: Facts, micros: int | None, decision: Decision) -> Decision:
+        """What money and custom say of a text that may cost so much, beside what the rules said."""
         said: list[tuple[str, Verdict]] = []
-        allowances, micros = self._allowances(row), self._micros(row, facts, segments)
-        if allowances:
+        if allowances := self._allowances(row):
             verdict = budget(
                 facts,
                 allowances,
@@ -76,27 +79,26 @@ class Purse:
             said.append(("budget", verdict))
             self._tell(allowances, facts, micros)
         if self.line.jumps is not None:
-            jumps = self.line.jumps
-            for key in keys_of(facts, row.contact_id):
-                said.append(("sudden_jump", sudden_jump(facts, self.busy[key], jumps, self.now, row.expires_at)))
-                if is_jump(self.busy[key], jumps):
-                    self.jumped.add(key)
+            said.append(("sudden_jump", self._jump(row, facts, self.line.jumps)))
         verdict = strictest([decision.verdict, *(each for _, each in said)])
         return Decision(verdict=verdict, said=(*decision.said, *said))
 
-    def take(self, row: AnyRow, facts: Facts, segments: int | None) -> bool:
+    def _jump(self, row: AnyRow, facts: Facts, jumps: Jumps) -> Verdict:
+        busy = [self.busy[key] for key in keys_of(facts, row.contact_id)]
+        self.jumped |= {each.key for each in busy if is_jump(each, jumps)}
+        return strictest(sudden_jump(facts, each, jumps, self.now, row.expires_at) for each in busy)
+
+    def take(self, row: AnyRow, facts: Facts, micros: int | None) -> bool:
         """Take what a text that leaves may cost; whether any budget has to know."""
         for key in keys_of(facts, row.contact_id) if self.line.jumps is not None else ():
             self.counts[key] += 1
             self.busy[key] = replace(self.busy[key], now=self.busy[key].now + 1)
-        allowances = self._allowances(row)
+        allowances, cost = self._allowances(row), micros or 0
         if not allowances:
             return False
-        micros = self._micros(row, facts, segments) or 0
         for each in allowances:
-            self.allowances[each.key] = alerted(replace(each, reserved=each.reserved + micros))
-        parts = [each.key for each in allowances]
-        self.reserved.append(Reservation(text_id=row.id, line=row.line, parts=parts, micros=micros))
+            self.allowances[each.key] = alerted(replace(each, reserved=each.reserved + cost))
+        self.reserved.append(Reservation(text_id=row.id, line=row.line, parts=self.parts[row.id], micros=cost))
         return True
 
     def save(self, conn: Connection) -> None:
@@ -118,20 +120,20 @@ class Purse:
                 is_used_up = micros > each.room(is_reply=True)
                 self.allowances[each.key] = alerted(each, is_used_up=is_used_up)
 
-    def _micros(self, row: AnyRow, facts: Facts, segments: int | None) -> int | None:
-        text = ledger.carried(row, at=self.now, segments=segments)
-        micros = at_most(text, self.prices)
+    def cost(self, row: AnyRow, facts: Facts, segments: int | None) -> int | None:
+        """What a text may cost, in micro-dollars; none when nobody knows, or no budget asks."""
+        if not self.line.budgets:
+            return None
+        micros = at_most(ledger.carried(row, at=self.now, segments=segments), self.prices)
         if micros is None and facts.purpose in OWED:
             return dearest_anywhere(self.prices, segments or 1)
         return micros
 
     def _allowances(self, row: AnyRow) -> list[Allowance]:
-        return [self.allowances[each.key] for each in self._of(row)]
+        return [self.allowances[key] for key in self.parts[row.id]]
 
     def _of(self, row: AnyRow) -> list[Allowance]:
         """The budgets that a text takes from, with nothing spent yet."""
-        line = self.line
-        campaign = row.program or ""
-        return list(
-            of_a_text(line.budgets, line.key, line.timezone, campaign=campaign, contact_id=row.contact_id, now=self.now)
-        )
+        line, campaign = self.line, row.program or ""
+        given = {"campaign": campaign, "contact_id": row.contact_id, "now": self.now}
+        return list(of_a_text(line.budgets, line.key, line.timezone, **given))

@@ -57,7 +57,7 @@ class Jumps:
     """
 
     times: float = 10
-    country: int = 500  # replies and notices to one country
+    country: int = 1000  # replies and notices to one country
     prefix: int = 100  # the same to numbers that differ in the last four digits alone
     contact: int = 30  # texts of any kind to one person
 

@@ -9,15 +9,21 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
+from replyline.db import open_db
 from replyline.db.tables import budgets, charges, conversations, texts
 from replyline.outbound.claim import Leave
 from replyline.outbound.queue import KIND
 from replyline.outbound.say import say
+from replyline.outbound.send import Send
 from replyline.rules.facts import Purpose
-from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, THROTTLED, Fault
+from replyline.rules.rulebook import read_rulebook
+from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, INSTANT, THROTTLED, Fault, SimulatedTwilio
+from replyline.twilio.client import TwilioClient
 from replyline.work import claim
+from replyline.work.worker import Pool, Worker
 from tests.outbound.test_budgets import EACH, NOTICE, REPLY, room_for
-from tests.support.cast import ANA, CLEO, MONDAY
+from tests.support.cast import ANA, CLEO, MONDAY, a_line
+from tests.support.post import LINKS, SECRET
 
 ROOT = Path(__file__).parents[2]
 SIXTY_FOUR, PROCESSES = 64, 4
@@ -70,6 +76,41 @@ class claimant:  # noqa: N801 - reads as a function
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
+
+
+async def test_of_64_texts_that_4_workers_send_at_once_twilio_gets_as_many_as_there_is_room_for(database_url, clock):
+    twilio = SimulatedTwilio(clock=clock, delivery=INSTANT)
+    for n in range(SIXTY_FOUR):
+        twilio.add_number(f"+1415555{n:04}")
+    line = a_line(budgets=[room_for(10)], notices_need="none")
+    async with twilio.serving() as url, AsyncExitStack() as stack:
+        client = TwilioClient(
+            account_sid=twilio.account_sid, username=twilio.account_sid, password=twilio.auth_token, url=url
+        )
+        stack.push_async_callback(client.close)
+        dbs = [open_db(database_url) for _ in range(PROCESSES)]
+        for each in dbs:
+            stack.push_async_callback(each.close)
+        for n in range(SIXTY_FOUR):
+            await dbs[0].run(say_from, f"+1415555{n:04}", f"+1212555{n:04}")
+        await asyncio.gather(*(a_worker(each, clock, line, client).work_until_idle() for each in dbs))
+        [row] = await dbs[0].run(lambda conn: conn.execute(select(budgets)).all())
+    assert len(twilio.messages) == 10
+    assert (row.reserved_micros, row.spent_micros) == (0, 10 * EACH)
+
+
+def a_worker(db, clock, line, client):
+    send = Send(
+        db=db,
+        clock=clock,
+        line=line,
+        book=read_rulebook(),
+        twilio=client,
+        status_url="http://x/s",
+        links=LINKS,
+        secret=SECRET,
+    )
+    return Worker(db, clock, [Pool(kinds={KIND: send}, at_once=50)])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -20,7 +20,7 @@ from replyline.rules.facts import Purpose
 from replyline.rules.jumps import hour_of
 from replyline.rules.verdict import Send, Wait
 from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, THROTTLED, Fault
-from tests.support.cast import ANA, CLEO, GYM_NUMBER
+from tests.support.cast import ANA, CLEO, GYM_NUMBER, a_sid
 
 MARKETING, NOTICE, REPLY = Purpose.MARKETING, Purpose.TRANSACTIONAL, Purpose.CONVERSATIONAL_REPLY
 EACH = 12_800  # micro-dollars of one segment to the US from a long code, with the dearest carrier's fee
@@ -117,19 +117,31 @@ async def test_a_text_in_doubt_that_twilio_has_after_all_is_spent(make_post):
     assert (post.status(text_id), the_budget(post)) == ("delivered", (EACH, 0))
 
 
-async def test_a_text_that_is_given_up_counts_as_if_it_had_left(make_post):
+async def test_a_text_that_is_given_up_counts_as_if_it_had_left_until_a_callback_says_more(make_post):
     post = make_post(budgets=[room_for(1)])
     post.twilio.faults.next_creates(BROKEN)
     text_id = post.say()
     await post.work()
-    post.twilio.faults.outage(BROKEN)
-    await post.work(seconds=GIVE_UP_AFTER.total_seconds() + 60)
-    post.twilio.faults.clear()
+    post.twilio.faults.of_requests.append(lambda request: BROKEN)
     await post.work(seconds=600)
-    if post.row(text_id).why == GAVE_UP:
-        assert the_budget(post) == (EACH, 0)
-    else:  # Twilio's list was read once more before, and does not have it
-        assert the_budget(post)[1] == 0
+    await post.work(seconds=GIVE_UP_AFTER.total_seconds())
+    assert (post.status(text_id), post.row(text_id).why) == ("failed", GAVE_UP)
+    assert the_budget(post) == (EACH, 0)
+    post.report("failed", text_id=text_id, sid=a_sid(), error_code=30005)
+    fee = sum(row.estimate_micros for row in post.rows(charges) if row.kind == "failed")
+    assert the_budget(post) == (fee, 0)
+
+
+async def test_a_text_that_was_put_back_and_had_left_after_all_is_spent(make_post):
+    post = make_post(budgets=[room_for(1)])
+    post.twilio.faults.next_creates(BROKEN)
+    text_id = post.say()
+    close_after_the_first(post)
+    await post.work()
+    await post.work(seconds=40)
+    assert the_budget(post) == (0, 0)
+    post.report("delivered", text_id=text_id, sid=a_sid())
+    assert the_budget(post) == (EACH, 0)
 
 
 async def test_twilios_own_price_corrects_what_was_spent(make_post):

@@ -140,11 +140,13 @@ def test_the_word_that_marks_it_is_written_in_one_place():
         "conversations/delivery.py:TWILIO_WORDS",  # Twilio's own word, which means SENT to us
         "outbound/claim.py:Departure._move",  # the name of a parameter: when it was begun
         "outbound/claim.py:MOVE",  # the same
+        "costs/budgets.py:QUEUED",  # a list of what has not left, to look for
     }
 
 
 def test_what_may_leave_is_made_in_one_function_that_is_called_in_one():
-    assert {each.where for each in calls_of("Leave")} == {"outbound/claim.py:Departure._let_go"}
+    assert {each.where for each in calls_of("Leave")} == {"outbound/claim.py:Departure._as_it_leaves"}
+    assert {each.where for each in calls_of("_as_it_leaves")} == {"outbound/claim.py:Departure._settle"}
     assert {each.where for each in calls_of("_let_go")} == {"outbound/claim.py:Departure._settle"}
     settling = {each.where for each in calls_of("_settle")}
     assert {where for where in settling if where.startswith("outbound/")} == {"outbound/claim.py:Departure.begin"}
@@ -153,9 +155,15 @@ def test_what_may_leave_is_made_in_one_function_that_is_called_in_one():
 def test_a_text_is_let_go_only_after_the_judge_was_asked_and_neither_refused_nor_held_it():
     """In `_settle`: first a verdict for this very text, then a choice whose last way alone lets it go."""
     body = function("outbound/claim.py:Departure._settle").body
-    (judged,) = [n for n, each in enumerate(body) if calls_of("judge", tuple(spots_in(each, "")))]
-    assert isinstance(judging := body[judged], ast.Assign)
-    assert ast.unparse(judging.targets[0]) == "decision"
+    said = [ast.unparse(each) for each in body]
+    judged = said.index("facts, decision = self.judged.get(row.id) or self._judge(row, history)")
+    assert "judge(facts, self.now, rules=" in ast.unparse(function("outbound/claim.py:Departure._judge"))
+    # What budgets say comes on top: the strictest of it and of the decision before.
+    assigned = [
+        each.where for each in spots() if each.where.startswith("outbound/claim.py") and sets_decision(each.node)
+    ]
+    assert assigned == ["outbound/claim.py:Departure._settle"] * 2
+    assert "strictest([decision.verdict, " in ast.unparse(function("outbound/purse.py:Purse.judge"))
     (let_go,) = [n for n, each in enumerate(body) if calls_of("_let_go", tuple(spots_in(each, "")))]
     assert judged < let_go
     choice, asked = body[let_go], []
@@ -163,9 +171,17 @@ def test_a_text_is_let_go_only_after_the_judge_was_asked_and_neither_refused_nor
     while isinstance(choice, ast.If):
         assert not any(calls_of("_let_go", tuple(spots_in(each, ""))) for each in choice.body)
         asked.append(ast.unparse(choice.test))
-        choice = choice.orelse[0]
+        last, choice = choice.orelse, choice.orelse[0]
     assert asked[1:] == ["isinstance(verdict, Refuse)", "isinstance(verdict, Wait)"]
-    assert ast.unparse(choice).startswith("self._let_go(job, row, facts, history, decision)")
+    assert [ast.unparse(each) for each in last] == [
+        "assert leave is not None",
+        "self._let_go(job, leave, facts, history, decision)",
+    ]
+
+
+def sets_decision(node: ast.AST) -> bool:
+    targets = [each for target in getattr(node, "targets", []) for each in ast.walk(target)]
+    return any(isinstance(each, ast.Name) and each.id == "decision" for each in targets)
 
 
 def test_people_are_held_before_their_facts_are_read_and_all_that_in_the_claims_transaction():

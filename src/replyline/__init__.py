@@ -5,6 +5,7 @@ What the author of a line imports is here; everything else is found by walking t
 """
 
 from replyline.plugins.appointments import Appointments, Service
+from replyline.plugins.budgets import Budget, Jumps
 from replyline.plugins.context import ActionContext, Contact, ContextRequest
 from replyline.plugins.endings import AskAgain, GiveUp, Pause
 from replyline.plugins.hooks import Plugin, WebContext
@@ -18,10 +19,12 @@ __all__ = [
     "ActionContext",
     "Appointments",
     "AskAgain",
+    "Budget",
     "Contact",
     "ContextRequest",
     "Facts",
     "GiveUp",
+    "Jumps",
     "Keeps",
     "Line",
     "Pause",

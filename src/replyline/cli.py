@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from replyline.commands.budget import budget as budget_commands
 from replyline.commands.consent import consent as consent_commands
 from replyline.commands.contact import contact as contact_commands
 from replyline.commands.costs import costs as costs_commands
@@ -271,6 +272,7 @@ main.add_command(consent_commands)
 main.add_command(contact_commands)
 main.add_command(gate_commands)
 main.add_command(costs_commands)
+main.add_command(budget_commands)
 main.add_command(why)
 main.add_command(segments_command)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from replyline.clock import Clock
-from replyline.costs import sums
+from replyline.costs import hours, sums
 from replyline.db import Db
 from replyline.work import Claimed, arm, later
 
@@ -27,4 +27,5 @@ class Fold:
     async def __call__(self, job: Claimed) -> None:
         while await self._db.run(sums.fold):
             pass
+        await self._db.run(hours.forget, self._clock.now())
         await self._db.run(later, job, due=self._clock.now() + EVERY, keep_attempts=False)

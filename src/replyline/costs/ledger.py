@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from replyline.costs import sums
+from replyline.costs import budgets, sums
 from replyline.costs.charge import (
     TEXTS,
     Carried,
@@ -57,6 +57,7 @@ def charge_texts(conn: Connection, text_ids: Sequence[str], prices: PriceList) -
     """Charge texts that turn out to be with Twilio although no answer of its told us so."""
     rows = conn.execute(OF_TEXTS, {"ids": sorted(text_ids)}).all() if text_ids else []
     charge(conn, [of_text(carried(row, at=row.sending_at or row.status_at), prices) for row in rows])
+    budgets.follow(conn, text_ids)
 
 
 def carried(row: AnyRow, *, at: datetime, segments: int | None = None) -> Carried:
@@ -82,6 +83,7 @@ def take_back(conn: Connection, text_ids: Sequence[str]) -> None:
     if text_ids:
         gone = [charge_of(row) for row in conn.execute(TAKE_BACK, {"ids": sorted(text_ids)})]
         sums.append(conn, changes(gone, ()), talk_changes(gone, ()))
+        budgets.follow(conn, text_ids)
 
 
 def fail(conn: Connection, failed: Mapping[str, int | None], prices: PriceList, at: datetime) -> None:
@@ -90,6 +92,7 @@ def fail(conn: Connection, failed: Mapping[str, int | None], prices: PriceList, 
     after = [replace(each, price_micros=0, currency=each.estimate_currency, look_at=None) for each in before]
     put(conn, before, after)
     charge(conn, [of_failure(each, failed[each.of_id], prices, at) for each in before])
+    budgets.follow(conn, failed)
 
 
 def set_prices(conn: Connection, priced: Sequence[Priced]) -> int:
@@ -110,6 +113,7 @@ def put(conn: Connection, before: Sequence[Charge], after: Sequence[Charge]) -> 
     CHANGE_ROWS(conn, [change_row(new) for _, new in changed])
     old, new = [each for each, _ in changed], [each for _, each in changed]
     sums.append(conn, changes(old, new), talk_changes(old, new))
+    budgets.follow(conn, [each.of_id for each in new if each.kind in TEXTS])
     return len(changed)
 
 

@@ -548,3 +548,41 @@ fetched_prices = Table(
     Column("amount", String(32), nullable=False),  # as it was given
     Column("currency", String(3), nullable=False),
 )
+
+# What a budget has left, by period of the line's time zone: held by a claim from the look at it to the commit.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    # line, model, campaign:KEY or contact:ID
+    Column("scope", String(80), primary_key=True),
+    Column("period", String(10), primary_key=True),  # 2026-03-02, 2026-03, or all
+    _micros("spent_micros"),  # what Twilio has: its price where it is known, else the estimate
+    _micros("reserved_micros"),  # estimates of what is on the wire, or in doubt
+    _micros("raised_micros"),  # what a person added for this period
+    Column("alerted", Integer, nullable=False, server_default="0"),  # the highest threshold that was told, in percent
+)
+
+# What each text takes of which budgets: reserved before it leaves, then spent.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("text_id", String(40), primary_key=True),
+    Column("line", String(64), nullable=False),
+    Column("parts", Json, nullable=False),  # [scope, period] of each budget
+    _micros("estimate_micros"),
+    _micros("reserved_micros"),
+    _micros("spent_micros"),
+)
+
+# How many texts left in an hour to a country, to a block of numbers or to a contact, against sudden jumps.
+hourly_sends = Table(
+    "hourly_sends",
+    metadata,
+    Column("line", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),  # country:GB, prefix:+447700900, contact:ID
+    Column("hour", UtcTime, primary_key=True),
+    Column("sent", Integer, nullable=False),
+    Column("alerted_at", UtcTime),
+    Index("ix_hourly_sends_hour", "hour"),
+)

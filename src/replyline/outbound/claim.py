@@ -10,12 +10,14 @@ from sqlalchemy import Connection, bindparam, update
 from replyline.clock import Stopwatch
 from replyline.conversations.delivery import Status
 from replyline.conversations.segments import measure
+from replyline.costs.book import PriceBook
 from replyline.db import CHANGE, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import contacts, texts
 from replyline.log import get_log
 from replyline.outbound.digest import GATHERING, Key, digest, gathers_until, key_of, may_join, waiting_notices
 from replyline.outbound.pace import Pace, lane_of_text, pace_of
+from replyline.outbound.purse import Purse
 from replyline.outbound.queue import NO_LANE
 from replyline.outbound.senders import Rooms
 from replyline.phone_numbers import masked
@@ -27,7 +29,7 @@ from replyline.rules.gather import History, facts_of, history_of, lock_people, t
 from replyline.rules.judge import CORE_RULES, Decision, judge
 from replyline.rules.rulebook import Rulebook
 from replyline.rules.tiers import UNASKED
-from replyline.rules.verdict import Refuse, Verdict, Wait
+from replyline.rules.verdict import Refuse, Send, Verdict, Wait
 from replyline.work import Claimed, LostLease, Opening, Place, finish_many, held, later_many, put_back
 
 log = get_log(__name__)
@@ -41,6 +43,10 @@ class Leave:
     body: str  # as it leaves: the first to a person says who texts, and how to stop
     segments: int | None
     claimed: Stopwatch
+    others: tuple[AnyRow, ...] = ()  # notices whose words leave with it
+    introduces: bool = False  # it says who texts
+    cost: int | None = None  # micro-dollars at most, when a budget asks
+    is_reserved: bool = False  # a budget has to know what becomes of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +59,10 @@ class Doubt:
 class Departures:
     """What a line lets leave, and how fast."""
 
-    def __init__(self, line: Line, book: Rulebook, secret: bytes) -> None:
+    def __init__(self, line: Line, book: Rulebook, secret: bytes, prices: PriceBook | None = None) -> None:
         self._line, self._book, self._secret = line, book, secret
+        self._prices = prices or PriceBook()
+        self._has_limits = bool(line.jumps or [each for each in line.budgets if each.of != "model"])
         self._paces: dict[str, Pace] = {}
 
     def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> "Departure":
@@ -71,6 +79,7 @@ class Departures:
             rooms=rooms,
             openings=openings,
             paces=self.paces,
+            purse=Purse(line=self._line, prices=self._prices.now, now=now) if self._has_limits else None,
         )
 
     def begin_alone(self, conn: Connection, job: Claimed, now: datetime) -> Leave | Doubt | None:
@@ -100,6 +109,8 @@ class Departure:
     rooms: Rooms
     openings: Mapping[Place, Opening]
     paces: Callable[[set[str]], dict[str, Pace]]
+    purse: Purse | None = None  # none: the line has no limits
+    judged: dict[str, tuple[Facts, Decision]] = field(default_factory=dict)  # beforehand, by text
     begun: list[Claimed] = field(default_factory=list)
     done: list[Claimed] = field(default_factory=list)
     held: dict[Claimed, datetime] = field(default_factory=dict)
@@ -124,6 +135,8 @@ class Departure:
         history = history_of(conn, queued, self.now, self.secret)
         if self.line.digest_minutes:
             self.notices = waiting_notices(conn, queued, self.now)
+        if self.purse is not None:
+            self.purse.hold(conn, self._ready(queued, history))
         for job in jobs:
             self._settle(job, rows.get(job.key), history)
         self._write(conn)
@@ -143,8 +156,12 @@ class Departure:
             return
         if self._gathers(job, row):
             return
-        facts = facts_of(row, self.line, self.book, history)
-        decision = judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
+        facts, decision = self.judged.get(row.id) or self._judge(row, history)
+        leave = None
+        if isinstance(decision.verdict, Send) and not too_late(row, decision.verdict, self.now):
+            leave = self._as_it_leaves(row, facts)
+            if self.purse is not None:
+                decision = self.purse.judge(row, facts, leave.cost, decision)
         verdict = decision.verdict
         if late := too_late(row, verdict, self.now):
             self._move(row, Status.EXPIRED, late)
@@ -161,31 +178,43 @@ class Departure:
             self._move(row, Status.QUEUED, verdict.why)
             self.held[replace(job, lane=lane_of_text(row))] = verdict.until
         else:
-            self._let_go(job, row, facts, history, decision)
+            assert leave is not None
+            self._let_go(job, leave, facts, history, decision)
 
-    def _let_go(self, job: Claimed, row: AnyRow, facts: Facts, history: History, decision: Decision) -> None:
+    def _ready(self, rows: Sequence[AnyRow], history: History) -> list[tuple[AnyRow, Facts]]:
+        """Those that may leave as far as the rules go, with what these said: only their budgets are held."""
+        self.judged = {row.id: self._judge(row, history) for row in rows}
+        return [
+            (row, facts)
+            for row in rows
+            for facts, decision in [self.judged[row.id]]
+            if isinstance(decision.verdict, Send) and not too_late(row, decision.verdict, self.now)
+        ]
+
+    def _judge(self, row: AnyRow, history: History) -> tuple[Facts, Decision]:
+        facts = facts_of(row, self.line, self.book, history)
+        return facts, judge(facts, self.now, rules=[*CORE_RULES, *self.line.rules])
+
+    def _let_go(self, job: Claimed, leave: Leave, facts: Facts, history: History, decision: Decision) -> None:
         """The gate is open: mark it as SENDING if its sender has room."""
-        told = self.now if row.contact_id in self.told else row.introduced_at
-        introduces = self.line.introduces and introduction.is_due(facts.purpose, told, self.now)
-        notices = self.notices.get(key_of(row), ()) if may_join(row) else ()
-        together = digest(row, [each for each in notices if each.id not in self.joined])
-        body = self._body(row, facts, together.body if together.others else row.body, introduces=introduces)
-        segments = row.segments if body is row.body else measure(body).segments
-        if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, segments)):
+        row, others = leave.text, leave.others
+        if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, leave.segments)):
             self._move(row, Status.QUEUED, why)
             self.back.append(replace(job, lane=lane_of_text(row)))
             return
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
+            self.judged = {each: said for each, said in self.judged.items() if not is_next(said, row.phone)}
         self.decided.append(decision_row(row, facts, decision, self.now))
-        for other in together.others:
+        for other in others:
             self._join(other, row)
-        if introduces:
+        if leave.introduces:
             self.told.add(row.contact_id)
-        if body is not row.body:
-            self._say(row, body)
+        if leave.body is not row.body:
+            self._say(row, leave.body)
         self._move(row, Status.SENDING, None)
-        leave = Leave(text=row, body=body, segments=segments, claimed=Stopwatch(self.now))
+        if self.purse is not None:
+            leave = replace(leave, is_reserved=self.purse.take(row, facts, leave.cost))
         self.begun.append(replace(job, brought=leave))
 
     def _gathers(self, job: Claimed, row: AnyRow) -> bool:
@@ -206,6 +235,24 @@ class Departure:
         for job in [job for job in self.held if job.key == other.id]:
             del self.held[job]
             self.done.append(job)
+
+    def _as_it_leaves(self, row: AnyRow, facts: Facts) -> Leave:
+        """The text with those that go with it, who texts, and what all of it costs."""
+        told = self.now if row.contact_id in self.told else row.introduced_at
+        introduces = self.line.introduces and introduction.is_due(facts.purpose, told, self.now)
+        notices = self.notices.get(key_of(row), ()) if may_join(row) else ()
+        together = digest(row, [each for each in notices if each.id not in self.joined])
+        body = self._body(row, facts, together.body if together.others else row.body, introduces=introduces)
+        segments = row.segments if body is row.body else measure(body).segments
+        return Leave(
+            text=row,
+            body=body,
+            segments=segments,
+            others=together.others,
+            introduces=introduces,
+            claimed=Stopwatch(self.now),
+            cost=None if self.purse is None else self.purse.cost(row, facts, segments),
+        )
 
     def _body(self, row: AnyRow, facts: Facts, body: str, *, introduces: bool) -> str:
         """What leaves. Who was just told, in a text of this same set, is not told again."""
@@ -254,6 +301,8 @@ class Departure:
         later_many(conn, self.held, keep_attempts=False)
         put_back(conn, self.back)
         self.rooms.save(conn)
+        if self.purse is not None:
+            self.purse.save(conn)
 
 
 def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:
@@ -265,6 +314,12 @@ def too_late(row: AnyRow, verdict: Verdict, now: datetime) -> str | None:
     if isinstance(verdict, Wait) and verdict.until >= row.expires_at:
         return f"It would leave past the time it was for: {verdict.why}."
     return None
+
+
+def is_next(said: tuple[Facts, Decision], phone: str) -> bool:
+    """Whether a text that was judged beforehand has to be judged again, now that its person was sent advertising."""
+    facts, decision = said
+    return facts.phone == phone and isinstance(decision.verdict, Send)
 
 
 def size_of(row: AnyRow, segments: int | None) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
-from replyline.costs import ledger
+from replyline.costs import budgets, ledger
 from replyline.costs.prices import PriceList
 from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
@@ -90,6 +90,7 @@ def resolve(
     if not is_certain:
         return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
     conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
+    budgets.follow(conn, [text.id])
     later(conn, job, due=now, lane=lane_of_text(text), keep_attempts=False)
     wake(conn, CHANGE)
     return "it was not sent, and is queued again"
@@ -123,6 +124,7 @@ def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, d
         return "not in the list yet"
     log.error("doubt_given_up", text=text.id, age=(now - began).total_seconds())
     conn.execute(GIVE_UP, {"text_id": text.id, "at": now})
+    budgets.follow(conn, [text.id], given_up=True)
     finish(conn, job, now=now)
     wake(conn, CHANGE)
     return "given up"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, String, and_, bindparam, case, or_, select, u
 
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
-from replyline.costs import ledger
+from replyline.costs import budgets, ledger
 from replyline.costs.book import PriceBook
 from replyline.costs.charge import Charge, of_text
 from replyline.db import CHANGE, Db, wake
@@ -53,6 +53,7 @@ class Sent:
     try_at: datetime | None = None  # none: the work is done
     slow_down: SlowDown | None = None  # Twilio asked for it
     charge: Charge | None = None  # what it costs, once Twilio has it
+    is_reserved: bool = False  # a budget has to know
 
 
 class Send:
@@ -74,7 +75,7 @@ class Send:
         self._db, self._clock, self._twilio = db, clock, twilio
         self._prices = prices or PriceBook()
         self._status_url, self._links = status_url, links
-        self._departures = Departures(line, book, secret)
+        self._departures = Departures(line, book, secret, self._prices)
 
     def open(self, conn: Connection, places: Sequence[Place], now: datetime) -> Departure:
         return self._departures.open(conn, places, now)
@@ -84,7 +85,8 @@ class Send:
         if isinstance(begun, Doubt):
             await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio, self._prices.now)
         elif isinstance(begun, Leave):
-            await self._db.gather(record, await self._send(job, begun))
+            sent = await self._send(job, begun)
+            await self._db.gather(record, replace(sent, is_reserved=begun.is_reserved) if begun.is_reserved else sent)
 
     async def _send(self, job: Claimed, leave: Leave) -> Sent:
         text = leave.text
@@ -181,6 +183,8 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     report_lost(conn, [each for each in results if (each.job.kind, each.job.key) not in still])
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     put_off(conn, [each for each in ours if each.try_at is not None])
+    # Last, as in a claim: whoever holds a budget waits for nothing more.
+    budgets.follow(conn, [each.text.id for each in results if each.is_reserved and each.status is not Status.UNKNOWN])
     wake(conn, CHANGE)
     return [None] * len(results)
 

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from replyline.errors import ReplylineError
 from replyline.hours import Cap, Hours, cap_in_words, hours_in_words
+from replyline.plugins import budgets as budget_rules
 from replyline.plugins.actions import Action, ActionFunction, as_action
+from replyline.plugins.budgets import Budget, Jumps
 from replyline.plugins.hooks import ContextFunction, Page, Plugin, WebFunction
 from replyline.plugins.keeps import Keeps
 from replyline.plugins.programs import Program, Tier, tier_of
@@ -78,6 +80,10 @@ class Line:
     follows_adad: bool = False  # keep the states' rules for recorded voices too, as some do for what an AI writes
     late_after: float = 900.0  # seconds; what is found in Twilio's list later than this is kept, and not answered
     turns_per_minute: int = 20  # how many turns one phone may cause; texts beyond are stored and answered later
+    budgets: Sequence[Budget] = ()  # what may be spent, in US dollars; nothing leaves past one
+    # Replies past the line's budget: "stop", or "send" them all the same. What the law asks for always leaves.
+    replies_at_limit: Literal["stop", "send"] = "stop"
+    jumps: Jumps | None = None  # stops a sudden jump early; none: only a line with budgets looks for one
     delete_media_at_twilio: bool = False  # what people send is deleted there once we keep it; Twilio keeps it forever
     # Tell Twilio's own list who opted out and who came back, where the account has the Consent API (a pilot, twilio.md §6.4).
     consent_at_twilio: bool = False
@@ -117,6 +123,11 @@ class Line:
         if complaint := self.keeps.complaint():
             raise BadLine(f"The line {self.key} cannot be used: {complaint}")
         check_together(self.senders)
+        budget_rules.check_together(self.budgets)
+        if self.replies_at_limit not in {"stop", "send"}:
+            raise BadLine(f"The line {self.key} needs replies_at_limit='stop' or 'send'.")
+        if self.budgets and self.jumps is None:
+            self.jumps = Jumps()
         for plugin in self.plugins:
             plugin.set_up(self)
 

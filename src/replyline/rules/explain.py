@@ -13,6 +13,8 @@ ASKS = {
     "registration": "is the sender registered where the text goes?",
     "frequency_cap": "how much advertising have they had lately? (states, countries, the line)",
     "quiet_hours": "is it a decent hour wherever they may be? (47 CFR 64.1200(c)(1); states; countries; the line)",
+    "budget": "is there money left for it?",
+    "sudden_jump": "do far more texts leave than usual: to that country, to such numbers, to this person?",
 }
 HEAD = {"send": "It may leave.", "wait": "It waits", "refuse": "It never leaves"}
 

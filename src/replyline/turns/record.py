@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from replyline.costs import ledger
+from replyline.costs import budgets, ledger
+from replyline.costs.allowance import dearest_answer
 from replyline.costs.charge import Charge, of_answer
-from replyline.costs.prices import PriceList, Tokens, read_prices
+from replyline.costs.prices import USD, PriceList, Tokens, read_prices
 from replyline.db import CHANGE, new_id, wake
 from replyline.db.columns import AnyRow, micros
 from replyline.outbound import wordings
@@ -46,6 +47,7 @@ class Record:
 
     job: Claimed
     turn: Begun
+    line: Line | None = None  # whose budget for the model pays
     add: Sequence[Step] = ()
     end: Sequence[Step] = ()
     prices: PriceList = field(default_factory=read_prices)
@@ -67,6 +69,7 @@ class Ending:
 
     job: Claimed
     turn: Begun
+    line: Line | None = None  # whose budget for the model pays
     add: Sequence[Step] = ()
     reply: str | None
     state: TurnState
@@ -113,15 +116,24 @@ def finish_turns(conn: Connection, endings: Sequence[Ending]) -> list[Going | Lo
 
 def charge_answers(conn: Connection, records: Sequence[Record | Ending], rows: Mapping[str, AnyRow]) -> None:
     """What the model's answers among these steps cost."""
-    ledger.charge(
-        conn,
-        [
-            answer_charge(step, rows[record.job.key], record.prices)
-            for record in records
-            for step in record.add
-            if step.kind in ASKED and step.usage
-        ],
-    )
+    made = [
+        (record, answer_charge(step, rows[record.job.key], record.prices))
+        for record in records
+        for step in record.add
+        if step.kind in ASKED and step.usage
+    ]
+    ledger.charge(conn, [charge for _, charge in made])
+    if paid := [each for each in made if each[0].line is not None and each[0].line.budgets]:
+        line, now = paid[0][0].line, paid[0][0].now
+        assert line is not None
+        budgets.spend_on_model(conn, line, sum(cost_at_most(charge, record.prices) for record, charge in paid), now)
+
+
+def cost_at_most(charge: Charge, prices: PriceList) -> int:
+    """In micro-dollars; an answer whose price nobody knows counts as the dearest model's."""
+    if charge.estimate_micros is not None and charge.estimate_currency == USD:
+        return charge.estimate_micros
+    return dearest_answer(prices, charge.tokens, charge.at.date())
 
 
 def answer_charge(step: Step, conversation: AnyRow, prices: PriceList) -> Charge:

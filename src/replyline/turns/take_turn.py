@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore
+from replyline.costs import budgets
+from replyline.costs.allowance import MODEL
 from replyline.costs.book import PriceBook
 from replyline.db import Db
 from replyline.llm.ask import Model, ask
@@ -61,6 +63,7 @@ class TakeTurn:
         self._prices = prices or PriceBook()
         self._db, self._clock, self._line, self._model = db, clock, line, model
         self._store, self._secret, self._sees_pictures = store, secret, sees_pictures
+        self._has_model_budget = any(each.of == MODEL for each in line.budgets)
         self._instructions = instructions_of(line)
         self._tools = tuple(
             Tool(name=action.name, description=action.description, parameters=action.parameters)
@@ -138,6 +141,7 @@ class TakeTurn:
         """Ask the model; end the turn with its answer, or record it with the actions it wants."""
         assert turn.record is not None
         started_at = self._clock.now()
+        await self._check_budget(job, turn, started_at)
         answer = await ask(
             self._model,
             instructions=self._instructions,
@@ -159,16 +163,22 @@ class TakeTurn:
     async def _hear(self, job: Claimed, turn: Begun, text: Input) -> Begun:
         """Ask whether a text asks to get no more of them. Raises `Ended` when it does."""
         started_at = self._clock.now()
+        await self._check_budget(job, turn, started_at)
         asks, usage = await hear(self._model, text.body, self._identifier(turn))
         now = self._clock.now()
         step = new_steps.heard(turn, text.id, asks.value, self._model.name, usage, started_at, now)
-        heard = record.Record(job=job, turn=turn, add=[step], prices=self._prices.now, now=now)
+        heard = record.Record(job=job, turn=turn, add=[step], prices=self._prices.now, line=self._line, now=now)
         await self._db.run(record.hear, heard, self._line)
         log.info("text_heard", text=text.id, asks=asks.value)
         turn = replace(turn, steps=[*turn.steps, step])
         if asks is Asks.STOP:
             await self._end(job, turn, None, TurnState.DROPPED, "dropped", why="they have opted out")
         return turn
+
+    async def _check_budget(self, job: Claimed, turn: Begun, now: datetime) -> None:
+        """Fall back where the model's budget is used up. Raises `Ended` then."""
+        if self._has_model_budget and (why := await self._db.run(budgets.model_is_used_up, self._line, now)):
+            await self._fall_back(job, turn, "model_budget", why)
 
     async def _act(self, job: Claimed, turn: Begun, step: Step) -> Begun:
         ended = await run_action(step, turn, self._line, self._db, self._clock)
@@ -189,7 +199,15 @@ class TakeTurn:
 
     async def _write(self, job: Claimed, turn: Begun, *, add: Sequence[Step] = (), end: Sequence[Step] = ()) -> Begun:
         """Record steps; gives the turn with them, and with the texts that came meanwhile. Raises `Ended`."""
-        happened = record.Record(job=job, turn=turn, add=add, end=end, prices=self._prices.now, now=self._clock.now())
+        happened = record.Record(
+            job=job,
+            turn=turn,
+            line=self._line,
+            add=add,
+            end=end,
+            prices=self._prices.now,
+            now=self._clock.now(),
+        )
         going = await self._db.gather(record.record_steps, happened)
         turn = grown(turn, add, end)
         return await self._went_on(job, turn, going)
@@ -210,6 +228,7 @@ class TakeTurn:
         ending = record.Ending(
             job=job,
             turn=turn,
+            line=self._line,
             add=add,
             reply=reply,
             state=state,

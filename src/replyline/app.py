@@ -16,12 +16,16 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendBytes
 
+from replyline.alerts import raising
+from replyline.alerts.addresses import addresses_in
+from replyline.alerts.telling import Tell
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
 from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
 from replyline.inbound import backfill, media, media_at_twilio
 from replyline.inbound.backfill import Backfill
+from replyline.inbound.keep_counts import keeping
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
@@ -45,6 +49,8 @@ from replyline.turns import schedule
 from replyline.turns.take_turn import TakeTurn
 from replyline.twilio.client import TwilioClient
 from replyline.twilio.media import MediaFetcher
+from replyline.watch import look
+from replyline.watch.look import Look
 from replyline.work.worker import Pool, Worker
 
 log = get_log(__name__)
@@ -105,6 +111,7 @@ class App:
         async with contextlib.AsyncExitStack() as leaving:
             leaving.push_async_callback(self.close)
             await leaving.enter_async_context(following(self.clock, self.db))
+            await leaving.enter_async_context(keeping(self.counts, self.db, self.clock))
             working = await self._start_work()
             spare_the_collector()
             try:
@@ -119,6 +126,7 @@ class App:
             await self.db.run(backfill.begin_line, self.line.key, self.clock.now())
             return None
         await self.db.run(backfill.begin, self.line.key, self.clock.now())
+        await self.db.run(look.begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -265,7 +273,7 @@ def pools(
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
-    look = Backfill(
+    find = Backfill(
         db=db,
         clock=clock,
         line=line,
@@ -275,11 +283,14 @@ def pools(
         words=words_in(settings, line),
         secret=secret_of(settings),
     )
+    alerts = settings.alerts.get_secret_value() if settings.alerts else ""
+    tell = Tell(db=db, clock=clock, name=line.name, addresses=addresses_in(alerts, secret_of(settings)))
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
-        Pool(kinds={backfill.KIND: look}, at_once=1),
+        Pool(kinds={backfill.KIND: find}, at_once=1),
+        Pool(kinds={look.KIND: Look(db, clock), raising.KIND: tell}, at_once=10),
     ]
 
 

@@ -51,7 +51,9 @@ async def test_what_began_got_worse_and_ended_is_told_once_each_and_in_order(db,
     await desk.work(minutes=1)
     assert ends.titles() == ["Gym: model: look", "Gym: model: worse", "Gym: model: over"]
     assert [body["type"] for body in ends.of()] == ["warning", "failure", "success"]
-    assert ends.of()[2]["message"].startswith("It is over. It went on since 2026-03-02 18:01 UTC until 18:05 UTC.")
+    assert ends.of()[2]["message"].startswith(
+        "It is over. It went on since 2026-03-02 18:00 UTC until 2026-03-02 18:04 UTC."
+    )
     assert await desk.left() == 0
     assert await db.run(going_on) == []
 

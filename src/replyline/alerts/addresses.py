@@ -11,6 +11,7 @@ import hmac
 import logging
 import re
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -121,8 +122,11 @@ HEARD = Heard()
 
 @cache
 def library() -> Any:
-    import apprise
+    with warnings.catch_warnings():  # its own code uses what Python 3.11 has begun to warn of
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise
 
+        apprise.Apprise.instantiate("json://127.0.0.1")  # loads the services
     ours = logging.getLogger("apprise")
     ours.handlers, ours.propagate = [HEARD], False
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it writes whole URLs
@@ -131,8 +135,9 @@ def library() -> Any:
 
 @cache
 def asset() -> Any:
-    # No pictures from elsewhere, nothing on disk, and what is addressed to one host goes to no other.
-    made = library().AppriseAsset(storage_mode="memory", secure_logging=True, http_redirects=False)
+    # No pictures from elsewhere, nothing on disk, what is addressed to one host goes to no other, and no threads but ours.
+    made = library().AppriseAsset(storage_mode="memory", secure_logging=True, service_timeout=0)
+    made.http_redirects = made.async_mode = False
     made.app_id, made.app_desc, made.app_url = "Replyline", "Replyline", ""
     made.image_url_mask = made.image_url_logo = ""
     return made

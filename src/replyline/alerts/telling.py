@@ -61,7 +61,7 @@ def words_of(row: AnyRow, name: str) -> Words:
         Event.BEGAN: row.says,
         Event.WORSE: f"{row.says} It goes on {span}, and has got worse.",
         Event.STILL: f"{row.says} It goes on {span}.",
-        Event.ENDED: f"It is over. It went on {span} until {row.at:%H:%M} UTC. It was: {row.says}",
+        Event.ENDED: f"It is over. It went on {span} until {row.at:%Y-%m-%d %H:%M} UTC. It was: {row.says}",
     }
     return Words(
         title=f"{name}: {row.key}: {heads[event]}",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from replyline.alerts.level import Level
 from replyline.twilio.errors import Action, ErrorMeaning, meaning_of
 from replyline.watch.facts import Facts
-from replyline.watch.words import span
+from replyline.watch.words import many, span
 
 # Under this part of the texts that ended, delivery is wrong; and it is well again only a little above that.
 FEWEST, WELL, WELL_AGAIN, BAD = 50, 0.95, 0.96, 0.80
@@ -80,7 +80,7 @@ def errors(facts: Facts) -> Iterator[Condition]:
 
 
 def sentence(meaning: ErrorMeaning, ended: int, held: int) -> str:
-    counts = [f"ended {ended} texts within an hour" if ended else "", f"holds back {held}" if held else ""]
+    counts = [f"ended {many(ended, 'text')} within an hour" if ended else "", f"holds back {held}" if held else ""]
     to_do = meaning.action.value.replace("_", " ")
     what = " and ".join(filter(None, counts))
     return f"Twilio's error {meaning.code} ({meaning.name}) {what}: {meaning.meaning.rstrip('.')}. To do: {to_do}."
@@ -90,7 +90,7 @@ def opt_outs(facts: Facts) -> Iterator[Condition]:
     count = facts.errors.get(OPTED_OUT, 0)
     if count >= SPIKE and count >= TIMES * facts.opted_out_before:
         says = (
-            f"{count} texts within an hour went to people who had opted out with Twilio (21610), against "
+            f"{many(count, 'text')} within an hour went to people who had opted out with Twilio (21610), against "
             f"{facts.opted_out_before:.1f} an hour the day before. Was a list imported that should not have been?"
         )
         yield Condition(key="opt-outs", level=Level.LOOK, says=says)
@@ -98,8 +98,8 @@ def opt_outs(facts: Facts) -> Iterator[Condition]:
 
 def webhooks(facts: Facts) -> Iterator[Condition]:
     said = [
-        f"{facts.texts_not_stored} texts that came in" if facts.texts_not_stored else "",
-        f"{facts.reports_not_stored} delivery reports" if facts.reports_not_stored else "",
+        f"{many(facts.texts_not_stored, 'text')} that came in" if facts.texts_not_stored else "",
+        many(facts.reports_not_stored, "delivery report") if facts.reports_not_stored else "",
     ]
     if any(said):
         says = (
@@ -114,7 +114,7 @@ def webhooks(facts: Facts) -> Iterator[Condition]:
         yield Condition(key="signatures", level=Level.LOOK, says=says)
     if facts.texts_found:
         says = (
-            f"{facts.texts_found} texts that came in within an hour were brought by no webhook and found in Twilio's list. "
+            f"No webhook brought {many(facts.texts_found, 'text')} that came in; found in Twilio's list within an hour. "
             "Why were we away?"
         )
         yield Condition(key="texts found late", level=Level.LOOK, says=says)
@@ -134,7 +134,7 @@ def doubt(facts: Facts) -> Iterator[Condition]:
     is_growing = facts.unknown >= MANY_IN_DOUBT and facts.unknown >= 2 * facts.unknown_before
     if facts.unknown and (is_old or is_growing):
         says = (
-            f"{facts.unknown} texts UNKNOWN, {facts.unknown_before} ten minutes ago, the oldest for "
+            f"{many(facts.unknown, 'text')} UNKNOWN, {facts.unknown_before} ten minutes ago, the oldest for "
             f"{span(facts.oldest_unknown)}; nothing is sent again until Twilio's list says."
         )
         yield Condition(key="doubt", level=Level.WRONG if is_old else Level.LOOK, says=says)
@@ -145,21 +145,22 @@ def model(facts: Facts) -> Iterator[Condition]:
     troubled = sum(facts.turns_failed.get(outcome, 0) for outcome in ("trouble", "deadline"))
     if refused:
         says = (
-            f"The model's provider refused {refused} turns within half an hour, and people got the fallback text: "
+            f"The model's provider refused {many(refused, 'turn')} within half an hour, and people got the fallback text: "
             "key, credit, or a model that does not exist."
         )
         yield Condition(key="model", level=Level.WRONG, says=says)
     elif troubled or facts.turns_tried_again >= FEW:
         says = (
-            f"{troubled} turns within half an hour ended with the fallback text because the model or the database was away "
-            f"or slow, and {facts.turns_tried_again} are being tried again."
+            "The model or the database is away or slow: within half an hour "
+            f"{many(troubled, 'turn')} ended with the fallback text, and {many(facts.turns_tried_again, 'turn')} will be "
+            "tried again."
         )
         yield Condition(key="model", level=Level.WRONG if troubled >= FEW else Level.LOOK, says=says)
 
 
 def queue(facts: Facts) -> Iterator[Condition]:
     for each in facts.due:
-        if each.is_long:
+        if each.is_long and each.kind != "alert":  # an alert that nobody tells cannot be told of
             says = f"{each.count} of kind {each.kind} due, the oldest for {span(each.wait)}. Are there enough workers?"
             yield Condition(key=f"work {each.kind}", level=Level.WRONG, says=says)
 

@@ -7,6 +7,10 @@ def texts_of(count: int) -> str:
     return "1 text is" if count == 1 else f"{count} texts are"
 
 
+def many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def span(time: timedelta) -> str:
     """In the largest unit that is filled twice: 90 s, 3 min, 5 h."""
     seconds = int(time.total_seconds())

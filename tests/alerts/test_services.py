@@ -52,3 +52,18 @@ async def test_what_a_service_says_no_with_is_known(ends, status, why):
     ends.status["/hook"] = status
     [told] = await tell(ends.webhook("hook"), BEGAN)
     assert (told.is_told, told.why) == (False, why)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#channel",
+        "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        f"{PAGERDUTY}?region=eu",
+        "mailto://user:password@example.com?to=ops@example.com",
+        "mailtos://user:password@example.com?to=ops@example.com&from=us@example.com&smtp=smtp.example.com",
+        "jsons://host.example.com/path",
+    ],
+)
+def test_the_addresses_of_the_guide_can_be_used(address):
+    assert len(addresses_in(address, b"secret")) == 1

@@ -12,6 +12,7 @@ from replyline.app import wire
 from replyline.cli import main
 from replyline.db import open_db
 from replyline.desk import desk_settings
+from replyline.inbound import backfill
 from replyline.inbound.receive import receive
 from replyline.llm.errors import ModelRefused
 from replyline.settings import BadSetting
@@ -53,6 +54,16 @@ async def test_whoever_is_on_call_hears_that_the_model_refuses_and_that_it_answe
     assert ends.of()[0]["message"].startswith("The model's provider refused 1 turn within half an hour")
     await minutes(server, clock, 60)
     assert [title for title in ends.titles() if "model" in title] == ["Gym: model: wrong", "Gym: model: over"]
+
+
+async def test_a_twilio_that_cannot_be_reached_is_told_after_ten_minutes(make_server, clock, ends):
+    server = make_server(ends.webhook())
+    await server.db.run(look.begin, clock.now())
+    await server.db.run(backfill.begin, server.line.key, clock.now())
+    await minutes(server, clock, 10)
+    assert ends.titles() == []
+    await minutes(server, clock, 3)
+    assert ends.titles() == ["Gym: twilio: wrong"]
 
 
 async def test_a_bad_address_stops_the_start(database_url, clock, tmp_path):

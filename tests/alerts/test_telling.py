@@ -1,5 +1,7 @@
 """What reaches people: each alert once, in order, at each address, whatever fails meanwhile."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
@@ -7,6 +9,7 @@ from replyline.alerts import Level, addresses, end_alert, raise_alert, telling
 from replyline.alerts.addresses import addresses_in
 from replyline.alerts.raising import KIND, going_on, remind_of_raised, to_tell
 from replyline.alerts.telling import Tell
+from replyline.db import open_db
 from replyline.db.tables import alert_tellings, work
 from replyline.settings import BadSetting
 from replyline.work.worker import Pool, Worker
@@ -80,13 +83,26 @@ async def test_what_was_raised_and_goes_on_is_told_again_once_a_day(db, clock, e
     assert ends.titles() == ["Gym: model: look", "Gym: model: goes on", "Gym: model: goes on"]
 
 
-async def test_two_processes_that_raise_the_same_tell_it_once(db, clock, ends):
-    desk = Desk(db, clock, ends.webhook())
-    raised = [db.run(raise_alert, "model", Level.LOOK, "Away.", now=clock.now()) for _ in range(8)]
-    for each in raised:
-        await each
+async def test_two_processes_that_raise_and_end_the_same_tell_it_once(db, database_url, clock, ends):
+    desk, other = Desk(db, clock, ends.webhook()), open_db(database_url)
+    now = clock.now()
+    raised = [each.run(raise_alert, "model", Level.LOOK, "Away.", now=now) for each in (db, other) for _ in range(8)]
+    await asyncio.gather(*raised)
+    await asyncio.gather(*(each.run(end_alert, "model", now=now) for each in (db, other)))
+    await other.close()
     await desk.work()
-    assert len(ends.got) == 1
+    assert ends.titles() == ["Gym: model: look", "Gym: model: over"]
+
+
+async def test_two_processes_that_tell_do_not_tell_the_same(db, database_url, clock, ends):
+    one = Desk(db, clock, f"{ends.webhook('one')},{ends.webhook('two')}")
+    other = Desk(open_db(database_url), clock, f"{ends.webhook('one')},{ends.webhook('two')}")
+    for key in ("model", "budget", "twilio"):
+        await one.begin(key)
+    await asyncio.gather(one.work(), other.work())
+    await other.db.close()
+    assert sorted(ends.titles("one")) == sorted(ends.titles("two"))
+    assert len(ends.got) == 6
 
 
 async def test_an_address_that_fails_is_told_later_and_the_others_are_not_told_again(db, clock, ends):
@@ -104,6 +120,17 @@ async def test_an_address_that_fails_is_told_later_and_the_others_are_not_told_a
     assert ends.titles("bad") == ["Gym: model: look", "Gym: model: over"]
     assert len(ends.titles("good")) == 2
     assert await desk.left() == 0
+
+
+async def test_an_end_does_not_overtake_its_beginning(db, clock, ends):
+    desk = Desk(db, clock, ends.webhook())
+    ends.once[f"/{SECRET_PATH}"] = 500
+    await desk.begin()
+    await desk.end()
+    await desk.work()
+    assert ends.titles() == []
+    await desk.work(minutes=1)
+    assert ends.titles() == ["Gym: model: look", "Gym: model: over"]
 
 
 async def test_a_worker_that_died_after_telling_some_does_not_tell_them_again(db, clock, ends):

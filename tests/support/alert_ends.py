@@ -17,6 +17,7 @@ class Ends:
     url: str = ""
     got: list[tuple[str, Any]] = field(default_factory=list)
     status: dict[str, int] = field(default_factory=dict)
+    once: dict[str, int] = field(default_factory=dict)  # what the next request alone is answered
     mails: list[str] = field(default_factory=list)
     smtp_port: int = 0
     serving: set[asyncio.Task[None]] = field(default_factory=set)
@@ -52,7 +53,7 @@ class Ends:
         length = next(int(line.split(":")[1]) for line in head.lower().splitlines() if "content-length" in line)
         body = json.loads(await reader.readexactly(length))
         path = head.split()[1]
-        status = self.status.get(path, 200)
+        status = self.once.pop(path, None) or self.status.get(path, 200)
         if status == 0:
             await asyncio.sleep(3600)
         if status < 300:

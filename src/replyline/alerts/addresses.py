@@ -143,7 +143,7 @@ def asset() -> Any:
     return made
 
 
-KINDS = {Level.LOOK: "warning", Level.WRONG: "failure", Level.OK: "info"}
+KINDS = {Level.LOOK: "warning", Level.WRONG: "failure"}
 
 
 async def in_thread(do: Callable[[], Told], *, within: float) -> Told:

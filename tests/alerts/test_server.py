@@ -1,16 +1,19 @@
 """The whole way: a server whose model refuses, and the one who is told of it."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
+from sqlalchemy import select
 
-from replyline.alerts import raise_alert
+from replyline.alerts import raise_alert, tallies
 from replyline.alerts.level import Level
 from replyline.app import wire
 from replyline.cli import main
 from replyline.db import open_db
+from replyline.db.tables import work
 from replyline.desk import desk_settings
 from replyline.inbound import backfill
 from replyline.inbound.receive import receive
@@ -25,13 +28,11 @@ from tests.support.road import FixedModel, says
 async def make_server(database_url, clock, tmp_path):
     servers = []
 
-    def make(written, *answers):
+    def make(written, *answers, closes_itself=False):
         settings = desk_settings("http://127.0.0.1:9", database_url=database_url, media_dir=tmp_path / "media")
         settings = settings.model_copy(update={"alerts": SecretStr(written)})
-        db = open_db(database_url)
-        servers.append(db)
-        server = wire(settings, a_line(), model=FixedModel(list(answers)), clock=clock, db=db)
-        servers[-1] = server
+        server = wire(settings, a_line(), model=FixedModel(list(answers)), clock=clock, db=open_db(database_url))
+        servers.extend([] if closes_itself else [server])
         return server
 
     yield make
@@ -64,6 +65,23 @@ async def test_a_twilio_that_cannot_be_reached_is_told_after_ten_minutes(make_se
     assert ends.titles() == []
     await minutes(server, clock, 3)
     assert ends.titles() == ["Gym: twilio: wrong"]
+
+
+async def test_a_server_looks_from_its_start_and_writes_its_counts_down(make_server, clock):
+    server = make_server("", closes_itself=True)
+    async with server.running():
+        kinds = await server.db.run(lambda conn: conn.execute(select(work.c.kind)).scalars().all())
+        assert look.KIND in kinds
+        server.counts.seen["texts_not_stored"] += 1
+        async with asyncio.timeout(5):
+            while not await server.db.run(tallies.since, clock.now() - timedelta(hours=1), clock.now()):
+                clock.advance(seconds=10)
+                await asyncio.sleep(0.01)
+
+
+def test_trying_something_out_wakes_nobody(monkeypatch):
+    monkeypatch.setenv("REPLYLINE_ALERTS", "json://127.0.0.1/hook")
+    assert desk_settings("http://127.0.0.1:9").alerts is None
 
 
 async def test_a_bad_address_stops_the_start(database_url, clock, tmp_path):

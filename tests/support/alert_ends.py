@@ -58,7 +58,8 @@ class Ends:
             await asyncio.sleep(3600)
         if status < 300:
             self.got.append((path, body))
-        writer.write(f"HTTP/1.1 {status} So\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".encode())
+        more = f"Location: {self.url}/elsewhere\r\n" if 300 <= status < 400 else ""
+        writer.write(f"HTTP/1.1 {status} So\r\n{more}Content-Length: 2\r\nConnection: close\r\n\r\nok".encode())
         await writer.drain()
 
     async def take_mail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from replyline.alerts import tallies
+from replyline.alerts import Level, raise_alert, tallies
 from replyline.alerts.raising import going_on
 from replyline.db.tables import alert_tellings, backfill_marks, texts, turns, work
 from replyline.watch import gather as gathering
@@ -164,6 +164,14 @@ def test_what_is_told_names_nobody_and_quotes_nobody(post):
     for private in (ANA, GYM_NUMBER, ANA[-10:], "secret", "See you"):
         assert private not in says
     assert not re.search(r"\+\d{7}", says)
+
+
+def test_what_others_raised_is_not_ended_by_a_look_and_is_told_again_each_day(post):
+    post.db.run_blocking(raise_alert, "budget", Level.LOOK, "Most of it is spent.", now=post.clock.now())
+    assert looks(post, minutes=30) == ["budget"]
+    post.clock.advance(days=1)
+    looks(post, minutes=30)
+    assert told(post) == [("budget", "began"), ("budget", "still")]
 
 
 async def test_one_process_at_a_time_looks_each_minute(post):

@@ -185,6 +185,7 @@ async def test_an_address_is_never_logged_nor_kept(db, clock, ends):
     assert "alert_not_told" in said
     assert "it could not be reached" in said
     assert SECRET_PATH not in said
+    assert "127.0.0.1" not in said
     rows = await db.run(lambda conn: [tuple(row) for row in conn.execute(select(alert_tellings))])
     assert SECRET_PATH not in str(rows)
 
@@ -199,10 +200,14 @@ async def test_a_service_that_never_answers_keeps_nobody_waiting_for_long(db, cl
     assert await desk.left() == 1
 
 
-@pytest.mark.parametrize("written", ["slack://", "nonsense", "wrong://abc/def", "json://127.0.0.1/ok, nowhere://x"])
+@pytest.mark.parametrize(
+    "written",
+    ["slack://", "tgram://S3CRET/1", "nonsense", "wrong://abc/def", "json://127.0.0.1/ok, nowhere://x"],
+)
 def test_an_address_that_cannot_be_used_stops_the_start_and_is_not_shown(written):
-    with pytest.raises(BadSetting) as caught:
+    with logged() as stream, pytest.raises(BadSetting) as caught:
         addresses_in(written, SECRET)
+    assert taken(stream) == ""
     assert str(caught.value).startswith("REPLYLINE_ALERTS is not usable: address ")
     assert "abc" not in str(caught.value)
 

@@ -71,6 +71,16 @@ def test_texts_are_counted_once_however_often_somebody_looks(post):
     assert (facts.delivered, facts.failed, facts.errors) == (60, 3, {30007: 3})
 
 
+def test_texts_in_doubt_are_counted_once_in_a_minute(post):
+    ended(post, 3, "unknown")
+    for _ in range(5):
+        looks(post, minutes=1)
+        post.db.run_blocking(look, post.clock.now())
+    post.clock.advance(minutes=10)
+    facts = post.db.run_blocking(gathering.gather, post.clock.now())
+    assert (facts.unknown, facts.unknown_before) == (3, 3)
+
+
 def test_what_ends_while_nobody_looks_is_counted_afterwards(post):
     looks(post)
     post.clock.advance(minutes=20)

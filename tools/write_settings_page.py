@@ -23,8 +23,8 @@ Settings are environment variables. They are read once, when a command starts.
 * A setting that is missing or malformed stops the start with one sentence that names it and never shows its value.
 * `serve`, `work` and `text` need `TWILIO_ACCOUNT_SID`, `TWILIO_AUTH_TOKEN` and `REPLYLINE_PUBLIC_URL`.
 * `demo` and `dev` bring made-up `TWILIO_…` settings and a public URL of their own. Of the rest, `demo` also keeps
-  pictures in a folder of its own, neither uses a bucket, and both use `REPLYLINE_DATABASE_URL` only from the
-  environment, never from `.env`: trying something out must not touch what is real.
+  pictures in a folder of its own, neither uses a bucket nor tells `REPLYLINE_ALERTS`, and both use `REPLYLINE_DATABASE_URL`
+  only from the environment, never from `.env`: trying something out must not touch what is real.
 
 | setting | default | meaning |
 |---|---|---|

@@ -16,6 +16,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendBytes
 
+from replyline.alerts import raising
+from replyline.alerts.addresses import addresses_in
+from replyline.alerts.telling import Tell
 from replyline.clock import Clock
 from replyline.conversations.media_store import MediaStore, open_store
 from replyline.costs import bill, fetching, folding, polling
@@ -28,6 +31,7 @@ from replyline.db import Db, open_db
 from replyline.db.clock import clock_of, following
 from replyline.inbound import backfill, media, media_at_twilio, messages_at_twilio
 from replyline.inbound.backfill import Backfill
+from replyline.inbound.keep_counts import keeping
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
@@ -55,6 +59,8 @@ from replyline.turns import schedule
 from replyline.turns.take_turn import TakeTurn
 from replyline.twilio.client import TwilioClient
 from replyline.twilio.media import MediaFetcher
+from replyline.watch import look
+from replyline.watch.look import Look
 from replyline.work.worker import Pool, Worker
 
 log = get_log(__name__)
@@ -116,6 +122,7 @@ class App:
         async with contextlib.AsyncExitStack() as leaving:
             leaving.push_async_callback(self.close)
             await leaving.enter_async_context(following(self.clock, self.db))
+            await leaving.enter_async_context(keeping(self.counts, self.db, self.clock))
             working = await self._start_work()
             spare_the_collector()
             try:
@@ -135,6 +142,7 @@ class App:
         await self.db.run(consent_at_twilio.begin, self.line, self.clock.now())
         for begin in (folding.begin, polling.begin, bill.begin, fetching.begin):
             await self.db.run(begin, self.clock.now())
+        await self.db.run(look.begin, self.clock.now())
         return asyncio.create_task(self.worker.run())
 
     async def close(self) -> None:
@@ -299,7 +307,7 @@ def pools(
     )
     fetch = FetchMedia(db, clock, fetcher, store, delete_at_twilio=line.delete_media_at_twilio)
     delete = DeleteAtTwilio(db, clock, fetcher)
-    look = Backfill(
+    find = Backfill(
         db=db,
         clock=clock,
         line=line,
@@ -312,11 +320,13 @@ def pools(
     )
     fetch_prices = FetchPrices(db, clock, twilio, prices, countries=line.countries)
     compare = CompareBill(db, clock, twilio, line=line.key, numbers=numbers_of(settings, line), prices=prices)
+    alerts = settings.alerts.get_secret_value() if settings.alerts else ""
+    tell = Tell(db=db, clock=clock, name=line.name, addresses=addresses_in(alerts, secret_of(settings)))
     return [
         Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
-        Pool(kinds={backfill.KIND: look}, at_once=1),
+        Pool(kinds={backfill.KIND: find}, at_once=1),
         Pool(
             kinds={
                 messages_at_twilio.KIND: DeleteErased(db, clock, twilio),
@@ -339,6 +349,7 @@ def pools(
             kinds={polling.KIND: AskPrices(db, clock, twilio), bill.KIND: compare, fetching.KIND: fetch_prices},
             at_once=3,
         ),
+        Pool(kinds={look.KIND: Look(db, clock, line.timezone), raising.KIND: tell}, at_once=10),
     ]
 
 

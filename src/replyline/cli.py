@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from replyline.commands.alerts import alerts as alert_commands
 from replyline.commands.budget import budget as budget_commands
 from replyline.commands.consent import consent as consent_commands
 from replyline.commands.contact import contact as contact_commands
@@ -268,6 +269,7 @@ def new(name: str) -> None:
     click.echo(f"Made {folder}. Next:\n  cd {folder.name}\n  replyline dev line:line")
 
 
+main.add_command(alert_commands)
 main.add_command(consent_commands)
 main.add_command(contact_commands)
 main.add_command(gate_commands)

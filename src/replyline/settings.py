@@ -134,6 +134,11 @@ class Settings(BaseModel):
         min_length=16,
         description="Signs what your web form sends to /api/v1/sign-ups; without it nobody can sign up there.",
     )
+    alerts: SecretStr | None = Field(
+        None,
+        alias="REPLYLINE_ALERTS",
+        description="Who is told when something goes wrong: addresses such as slack://…, comma separated; docs/guide/alerts.md.",
+    )
     hash_secret: SecretStr | None = Field(
         None,
         alias="REPLYLINE_HASH_SECRET",

@@ -14,6 +14,7 @@ from replyline.db.tables import (
     delivery_reports,
     media,
     opt_outs,
+    tallies,
     texts,
     work,
 )
@@ -354,6 +355,7 @@ async def test_a_text_delivered_while_we_were_down_becomes_delivered(office):
     assert [(row.text_id, row.status, row.source) for row in office.post.rows(delivery_reports)] == [
         (text_id, "delivered", "list")
     ]
+    assert [(row.name, row._mapping["count"]) for row in office.post.rows(tallies)] == [("ends_found", 1)]
 
 
 async def test_a_carrier_that_never_says_is_asked_once_and_again_after_we_were_away(office):

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
 from replyline.db.tables import delivery_reports, texts
+from replyline.inbound.keep_counts import KEPT
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.webhooks import APOLOGY, Counts, Fallback, Sms, StatusCallback
 from tests.support.asgi import call
@@ -184,6 +185,20 @@ async def test_a_text_that_cannot_be_stored_gets_503_so_that_twilio_calls_the_fa
     await db.close()
     fields = form()
     assert (await call(sms, PATH, form=fields, headers=signed(fields))).status == 503
+
+
+async def test_what_could_not_be_stored_or_was_wrongly_signed_is_counted_for_alerts(make, db):
+    counts, path = Counts(), "/webhooks/twilio/status"
+    sms, status = make(Sms, counts=counts), make(StatusCallback, path, counts=counts)
+    fields, report = form(), {"MessageSid": a_sid(), "MessageStatus": "delivered"}
+    await call(sms, PATH, form=fields)
+    await call(sms, PATH, form=fields, headers=signed(fields, token="another"))
+    await call(status, path, form=report, headers=signed(report, url=PUBLIC + path))
+    await db.close()
+    await call(sms, PATH, form=fields, headers=signed(fields))
+    await call(status, path, form=report, headers=signed(report, url=PUBLIC + path))
+    found = {name: counts.seen[name] for name in KEPT}
+    assert found == {"wrongly_signed": 1, "delivery_reports": 1, "texts_not_stored": 1, "reports_not_stored": 1}
 
 
 async def test_the_fallback_stores_the_text_too(make, db):

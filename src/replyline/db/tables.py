@@ -128,6 +128,18 @@ texts = Table(
         postgresql_where=text("found_at IS NOT NULL"),
     ),
     Index(
+        "ix_texts_ended",
+        "status_at",
+        sqlite_where=text("status IN ('delivered', 'undelivered', 'failed')"),
+        postgresql_where=text("status IN ('delivered', 'undelivered', 'failed')"),
+    ),
+    Index(
+        "ix_texts_held_by_an_error",
+        "error_code",
+        sqlite_where=text("status = 'queued' AND error_code IS NOT NULL"),
+        postgresql_where=text("status = 'queued' AND error_code IS NOT NULL"),
+    ),
+    Index(
         "ix_texts_advertising",
         "line",
         "phone",
@@ -194,6 +206,12 @@ turns = Table(
     Column("why", Text),
     Column("record", Json),  # what the model was told of the contact, fixed at the start
     Column("holding_text_id", String(40)),  # the "one moment" text, if it was needed
+    Index(
+        "ix_turns_failed",
+        "ended_at",
+        sqlite_where=text("state = 'failed'"),
+        postgresql_where=text("state = 'failed'"),
+    ),
 )
 
 steps = Table(
@@ -585,4 +603,48 @@ hourly_sends = Table(
     Column("sent", Integer, nullable=False),
     Column("alerted_at", UtcTime),
     Index("ix_hourly_sends_hour", "hour"),
+)
+
+# What people have been told is going on, by what it is about. A row without a level is over.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("level", String(8)),  # look or wrong: the highest since it began
+    Column("says", Text),
+    Column("since", UtcTime),
+    Column("seen_at", UtcTime),  # when it was last not well
+    Column("told_at", UtcTime),
+    Column("is_watched", Bool),  # a look ends it; else whoever raised it does
+)
+
+# What is to be told of alerts, and to which addresses it has been.
+alert_tellings = Table(
+    "alert_tellings",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("key", String(100), nullable=False),
+    Column("event", String(8), nullable=False),  # began, worse, still, ended
+    Column("level", String(8), nullable=False),
+    Column("says", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("told", Json, nullable=False),  # keyed hashes of addresses
+    Column("over_at", UtcTime),  # when all were told, or those that were not given up
+    Index(
+        "ix_alert_tellings_waiting",
+        "key",
+        sqlite_where=text("over_at IS NULL"),
+        postgresql_where=text("over_at IS NULL"),
+    ),
+)
+
+# How often things happened, by minute, for whoever looks whether all is well.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("at", UtcTime, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Index("ix_tallies_at", "at"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from replyline.alerts import tallies
 from replyline.clock import Clock
 from replyline.conversations.text import InboundText, Picture
 from replyline.costs.book import PriceBook
@@ -162,6 +163,7 @@ class Backfill:
             await self._db.run(rows.looked, [each.id for each in some], now)
             ended += sum(results)
         if ended:
+            await self._db.run(tallies.add, {"ends_found": ended}, self._clock.now())
             log.info("deliveries_found", count=ended)
         return len(waiting) < AT_MOST
 

@@ -116,6 +116,7 @@ class Webhook:
 
     def _unsigned(self, scope: Scope, url: str, *, has_signature: bool) -> Answer:
         self._counts.seen["unsigned"] += 1
+        self._counts.seen["wrongly_signed"] += has_signature
         address = address_of(scope)
         if not self._limit.allows(address):
             self._counts.seen["unsigned_limited"] += 1
@@ -184,6 +185,7 @@ class StatusCallback(Webhook):
             await self._db.gather(report, each, within=PATIENCE, urgent=True)
         except Exception:
             log.exception("delivery_report_not_stored", sid=each.sid)
+            self._counts.seen["reports_not_stored"] += 1
             return refusal(503, "The report could not be stored; send it again.")
         self._counts.seen["delivery_reports"] += 1
         return Answer(status=200)

@@ -78,13 +78,8 @@ def as_it_stands(each: Allowance, row: AnyRow) -> Allowance:
 
 def save(conn: Connection, changed: Iterable[Allowance], reserved: Sequence[Reservation]) -> None:
     """Write down what was reserved of budgets that are held."""
-    rows = [
-        {"of_line": each.key[0], "in_scope": each.key[1], "of_period": each.key[2], "now": each.reserved,
-         "told": each.alerted}
-        for each in sorted(changed, key=lambda each: each.key)
-    ]  # fmt: skip
-    if rows:
-        conn.execute(TAKEN, rows)
+    in_order = sorted(changed, key=lambda each: each.key)
+    TAKEN(conn, [(*each.key, each.reserved, each.alerted) for each in in_order])
     RESERVE(
         conn,
         [
@@ -114,14 +109,20 @@ def follow_some(conn: Connection, ids: Sequence[str], *, given_up: bool) -> None
         reserved, spent = taken(row, costs, given_up=given_up)
         if (reserved, spent) == (row.reserved_micros, row.spent_micros):
             continue
-        news.append({"of": row.text_id, "reserved": reserved, "spent": spent})
+        news.append((row.text_id, reserved, spent))
         for scope, period in row.parts:
-            gain = gains[row.line, scope, period]
-            gain[0] += reserved - row.reserved_micros
-            gain[1] += spent - row.spent_micros
-    if news:
-        conn.execute(NOW_TAKES, news)
-        conn.execute(GAIN, [gain_row(key, *gain) for key, gain in sorted(gains.items())])
+            sums = gains[row.line, scope, period]
+            sums[0] += reserved - row.reserved_micros
+            sums[1] += spent - row.spent_micros
+    NOW_TAKES(conn, news)
+    gain(conn, {key: (reserved, spent) for key, (reserved, spent) in gains.items()})
+
+
+def gain(conn: Connection, gains: Mapping[Key, tuple[int, int]]) -> None:
+    """Add to what is reserved and spent of budgets. They are locked first, in the one order."""
+    if gains:
+        conn.execute(LOCK, tuples("keys", sorted(gains)))
+        GAIN(conn, [(*key, *gains[key]) for key in sorted(gains)])
 
 
 def taken(row: AnyRow, costs: Mapping[str, int | None], *, given_up: bool) -> tuple[int, int]:
@@ -146,16 +147,12 @@ def costs_of(conn: Connection, text_ids: Sequence[str]) -> dict[str, int | None]
     return found
 
 
-def gain_row(key: Key, reserved: int, spent: int) -> dict[str, Any]:
-    return {"of_line": key[0], "in_scope": key[1], "of_period": key[2], "reserved": reserved, "spent": spent}
-
-
 def spend_on_model(conn: Connection, line: Line, micros: int, now: datetime) -> None:
     """Count an answer of the model. It was not reserved: what it costs is known only now."""
     held = hold(conn, of_the_model(line.budgets, line.key, line.timezone, now))
     if not held or not micros:
         return
-    conn.execute(GAIN, [gain_row(key, 0, micros) for key in sorted(held)])
+    gain(conn, dict.fromkeys(held, (0, micros)))
     after = [alerted(replace(each, spent=each.spent + micros)) for each in held.values()]
     save(conn, after, [])
 
@@ -244,13 +241,18 @@ _one = (
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
 LOOK = select(budgets).where(_keys)
 LOCK = LOOK.order_by(_b.line, _b.scope, _b.period).with_for_update()
-TAKEN = update(budgets).where(*_one).values(reserved_micros=bindparam("now"), alerted=bindparam("told"))
-GAIN = (
-    update(budgets)
-    .where(*_one)
-    .values(
-        reserved_micros=_b.reserved_micros + bindparam("reserved"), spent_micros=_b.spent_micros + bindparam("spent")
-    )
+TAKEN = SetStatement(
+    "WITH new(line, scope, period, reserved_micros, alerted) AS ({rows}) UPDATE budgets"
+    " SET reserved_micros = new.reserved_micros, alerted = new.alerted FROM new"
+    " WHERE budgets.line = new.line AND budgets.scope = new.scope AND budgets.period = new.period",
+    [_b.line, _b.scope, _b.period, _b.reserved_micros, _b.alerted],
+)
+GAIN = SetStatement(
+    "WITH new(line, scope, period, reserved_micros, spent_micros) AS ({rows}) UPDATE budgets"
+    " SET reserved_micros = budgets.reserved_micros + new.reserved_micros,"
+    " spent_micros = budgets.spent_micros + new.spent_micros FROM new"
+    " WHERE budgets.line = new.line AND budgets.scope = new.scope AND budgets.period = new.period",
+    [_b.line, _b.scope, _b.period, _b.reserved_micros, _b.spent_micros],
 )
 RAISE = update(budgets).where(*_one).values(raised_micros=bindparam("raised"), alerted=bindparam("told"))
 RESERVE = SetStatement(
@@ -266,10 +268,11 @@ RESERVED = (
     .order_by(_r.text_id)
     .with_for_update(of=reservations)
 )
-NOW_TAKES = (
-    update(reservations)
-    .where(_r.text_id == bindparam("of"))
-    .values(reserved_micros=bindparam("reserved"), spent_micros=bindparam("spent"))
+NOW_TAKES = SetStatement(
+    "WITH new(text_id, reserved_micros, spent_micros) AS ({rows}) UPDATE reservations"
+    " SET reserved_micros = new.reserved_micros, spent_micros = new.spent_micros"
+    " FROM new WHERE reservations.text_id = new.text_id",
+    [_r.text_id, _r.reserved_micros, _r.spent_micros],
 )
 CHARGES = select(
     charges.c.of_id,

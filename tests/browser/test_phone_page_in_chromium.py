@@ -68,6 +68,16 @@ def test_a_class_is_booked_and_every_step_is_shown(page):
     expect(exchange.locator("[data-kind=queued]")).to_contain_text(re.compile(r"about \$0\.0\d+"))
 
 
+def test_the_day_s_budget_is_shown_and_used_up_by_texts(page):
+    budget = page.get_by_text("Texts today:")
+    expect(budget).to_have_text(re.compile(r"Texts today: \$0\.\d{3} of \$5\.00"))
+    before = budget.text_content()
+    add_phone(page)
+    say(page, "Can I come to yoga tomorrow at 6pm?")
+    expect(newest(page).locator(".state")).to_have_text("delivered")
+    expect(budget).not_to_have_text(before)
+
+
 def test_the_readme_s_conversation_can_be_clicked(page):
     add_phone(page)
     for answers, (words, answer) in enumerate(

@@ -6,7 +6,7 @@ the functions below when it needs them. Copy this file and make it yours.
 
 from typing import Any
 
-from replyline import ActionContext, Appointments, AskAgain, ContextRequest, GiveUp, Line, Pause, Service
+from replyline import ActionContext, Appointments, AskAgain, Budget, ContextRequest, GiveUp, Line, Pause, Service
 
 ADDRESS = "120 Foundry Street, Portland, OR 97209"
 
@@ -19,6 +19,8 @@ line = Line(
         You book classes and training sessions, and move and cancel them. Tell people to bring water and a towel.
         There is free parking behind the building. Never promise anything you have no action for.
     """,
+    # What texts may cost. A fifth of it is kept for replies; `replyline budget show` says what is left.
+    budgets=[Budget(5, per="day")],
     # Plugins bring actions of their own. This one books, moves and cancels, and never gives a place away twice.
     plugins=[
         Appointments(

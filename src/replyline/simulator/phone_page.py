@@ -83,6 +83,7 @@ def phone_page_routes(
         line=line,
         handsets=handsets,
         stopping=stopping or asyncio.Event(),
+        clock=clock,
         greeting={
             "name": line.name,
             "number": our_number,

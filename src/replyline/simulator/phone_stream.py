@@ -5,10 +5,14 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from replyline.clock import Clock
+from replyline.costs import budgets
+from replyline.costs.allowance import LINE, allowance
 from replyline.db import CHANGE, Db
 from replyline.plugins.line import Line
 from replyline.simulator.handsets import Handsets
@@ -32,10 +36,11 @@ class PhoneStream:
         line: Line,
         handsets: Handsets,
         stopping: asyncio.Event,
+        clock: Clock,
         greeting: Mapping[str, Any],
     ) -> None:
         self._db, self._line, self._handsets = db, line, handsets
-        self._stopping, self._greeting = stopping, greeting
+        self._stopping, self._clock, self._greeting = stopping, clock, greeting
         self._has_remembered = False
 
     async def follow(self) -> AsyncIterator[str]:
@@ -46,18 +51,20 @@ class PhoneStream:
         with self._woken() as woken:
             while not self._stopping.is_set():
                 woken.clear()
-                for number, said in (await self._phones()).items():
-                    if told.get(number) != said:
-                        told[number] = said
+                for about, said in (await self._news()).items():
+                    if told.get(about) != said:
+                        told[about] = said
                         yield said
                 await asyncio.sleep(PAUSE)
                 if not await self._wait(woken):
                     yield ": still here\n\n"
 
-    async def _phones(self) -> dict[str, str]:
+    async def _news(self) -> dict[str, str]:
+        """What there is to show now, by what it is about: each phone, and the day's budget."""
         numbers = self._handsets.numbers
-        found = await self._db.run(look, self._line.key, numbers)
-        return {number: event("phone", self._phone(number, *found[number])) for number in numbers}
+        found, today = await self._db.run(look, self._line, numbers, self._clock.now())
+        news = {number: event("phone", self._phone(number, *found[number])) for number in numbers}
+        return news | ({"budget": event("budget", today)} if today else {})
 
     def _phone(self, number: str, exchanges: list[Exchange], opt_out: OptOut | None) -> dict[str, Any]:
         return {
@@ -106,11 +113,22 @@ class PhoneStream:
         return True
 
 
-def look(conn: Connection, line_key: str, numbers: list[str]) -> dict[str, tuple[list[Exchange], OptOut | None]]:
-    """All phones in one transaction."""
-    return {
-        number: (trail(conn, line_key, number, EXCHANGES), opt_out_of(conn, line_key, number)) for number in numbers
+Shown = dict[str, tuple[list[Exchange], OptOut | None]]
+
+
+def look(conn: Connection, line: Line, numbers: list[str], now: datetime) -> tuple[Shown, dict[str, int] | None]:
+    """All phones, and the day's budget, in one transaction."""
+    shown = {
+        number: (trail(conn, line.key, number, EXCHANGES), opt_out_of(conn, line.key, number)) for number in numbers
     }
+    return shown, budget_of_today(conn, line, now)
+
+
+def budget_of_today(conn: Connection, line: Line, now: datetime) -> dict[str, int] | None:
+    """What the line's budget of the day has used, and its limit, in micro-dollars; none when it has no such budget."""
+    daily = [each for each in line.budgets if (each.of, each.per) == (LINE, "day")]
+    found = budgets.look(conn, [allowance(each, line.key, LINE, line.timezone, now) for each in daily[:1]])
+    return {"used": found[0].used, "limit": found[0].limit} if found else None
 
 
 def event(name: str, data: Mapping[str, Any]) -> str:

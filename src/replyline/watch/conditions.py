@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from replyline.alerts.level import Level
+from replyline.costs.allowance import THRESHOLDS
 from replyline.twilio.errors import Action, ErrorMeaning, meaning_of
 from replyline.watch.facts import Facts
 from replyline.watch.words import many, span
@@ -20,7 +21,7 @@ UNREAD = timedelta(minutes=10)  # Twilio's list is read every two minutes
 TRIES = 3
 FORGED = 5  # requests with a wrong signature; a stranger may send some
 FEW = 3
-THRESHOLDS = (50, 80, 100)  # percent of a budget
+
 
 # What only a person can mend. Filtered words and a sender's limits are news from the third time on: one may be an accident.
 AT_ONCE = {Action.ALERT_OPERATOR}

@@ -17,6 +17,7 @@ function follow() {
   const events = new EventSource("events");
   events.addEventListener("line", (event) => greet(JSON.parse(event.data)));
   events.addEventListener("phone", (event) => update(JSON.parse(event.data)));
+  events.addEventListener("budget", (event) => drawBudget(JSON.parse(event.data)));
   events.onopen = () => setLive(true);
   events.onerror = () => {
     setLive(false);
@@ -45,6 +46,11 @@ function greet(told) {
     chip.onclick = () => send(words, []);
     return chip;
   }));
+}
+
+function drawBudget({ used, limit }) {
+  find("budget").hidden = false;
+  find("budget").textContent = `Texts today: ${cents(used)} of ${cents(limit)}`;
 }
 
 function update(phone) {
@@ -503,6 +509,7 @@ function smsCost(figures) {
   return `${figures.is_estimate ? "about " : ""}${dollars(figures.sms_cost_micros)}`;
 }
 
+const cents = (micros) => `$${(micros / 1e6).toFixed(micros < 1e6 ? 3 : 2)}`;
 const dollars = (micros) => `$${(micros / 1e6).toFixed(6).replace(/0+$/, "").replace(/\.$/, "")}`;
 
 function modelCost(figures) {

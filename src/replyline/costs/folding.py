@@ -1,5 +1,6 @@
 """Folds the sums now and then: one work row for all processes."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from replyline.work import Claimed, arm, later
 
 KIND = "costs_fold"
 EVERY = timedelta(minutes=1)
+BREATH = 0.03  # seconds between two transactions, for those who wait
 
 
 def begin(conn: Connection, now: datetime) -> None:
@@ -25,7 +27,9 @@ class Fold:
         self._db, self._clock = db, clock
 
     async def __call__(self, job: Claimed) -> None:
-        while await self._db.run(sums.fold):
-            pass
+        has_more = True
+        while has_more:
+            has_more = await self._db.run(sums.fold)
+            await asyncio.sleep(BREATH)
         await self._db.run(hours.forget, self._clock.now())
         await self._db.run(later, job, due=self._clock.now() + EVERY, keep_attempts=False)

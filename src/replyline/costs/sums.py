@@ -14,7 +14,7 @@ from replyline.db.columns import AnyRow
 from replyline.db.sets import SetStatement
 from replyline.db.tables import charge_days, charge_talks
 
-AT_ONCE = 500  # appended rows that one fold takes: on SQLite nobody else writes meanwhile
+AT_ONCE = 100  # rows in one transaction, some 35 ms of the one writer that SQLite has: webhooks wait behind it
 LOOKED_UP = 500  # keys in one statement
 KEYS = ("line", "period", "kind", "country", "sender", "purpose", "campaign", "model", "currency")
 TALK_KEYS = ("line", "period", "conversation_id", "currency")

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 from replyline.db import new_id
 from replyline.db.tables import (
     audit_events,
+    charges,
     consent_events,
     consents,
     contacts,
@@ -40,6 +41,7 @@ def export(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: datet
         "answers": rows(conn.execute(TURNS, ids)),
         "steps of answers": rows(conn.execute(STEPS, ids)),
         "decisions": rows(conn.execute(DECISIONS, ids)),
+        "costs": rows(conn.execute(CHARGES, ids)),
     }
     conn.execute(AUDIT, {"id": new_id("aud"), "line": whose.line, "at": now, "actor": by, "kind": "export",
                          "person": person_of(whose.phone, secret), "details": None})  # fmt: skip
@@ -84,4 +86,5 @@ STEPS = (
     .order_by(steps.c.turn_id, steps.c.position)
 )
 DECISIONS = select(decisions).where(decisions.c.text_id.in_(_their_texts)).order_by(decisions.c.at)
+CHARGES = select(charges).where(charges.c.conversation_id.in_(_of_these)).order_by(charges.c.at, charges.c.of_id)
 AUDIT = insert(audit_events)

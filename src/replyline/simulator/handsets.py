@@ -23,6 +23,12 @@ MORE_PHONES = (
     "+15125550125",
     "+16025550147",
     "+12155550193",
+    "+13055550136",
+    "+16125550174",
+    "+14105550158",
+    "+18015550121",
+    "+15045550167",
+    "+19165550145",
 )
 MOST_PHONES = 1 + len(MORE_PHONES)
 WITH_TWILIO, ANSWERED, NOT_ANSWERED = "with Twilio", "answered", "not answered"

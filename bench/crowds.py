@@ -122,7 +122,7 @@ async def answered(twilio: Twilio, database: Database) -> None:
     """Until Twilio has all that it expects, and there is no work left: all of it is written down."""
     await asyncio.wait_for(twilio.has_all.wait(), PATIENCE)
     give_up = time.monotonic() + PATIENCE
-    while left := await asyncio.to_thread(database.count, "work", "kind <> 'backfill'"):
+    while left := await asyncio.to_thread(database.count, "work", "kind IN ('turn', 'send', 'media')"):
         assert time.monotonic() < give_up, f"After {PATIENCE:g} s there are {left} rows of work left."
         await asyncio.sleep(0.5)
 

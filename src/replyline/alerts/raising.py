@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.alerts.level import Level
 from replyline.alerts.transitions import Alert, Event, remind, seen
 from replyline.db import CHANGE, new_id, wake
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import alert_tellings, alerts
 from replyline.log import get_log
@@ -46,7 +45,7 @@ def end_alert(conn: Connection, key: str, *, now: datetime) -> None:
 def note(conn: Connection, key: str, level: Level, says: str, now: datetime, *, is_watched: bool) -> None:
     """What a look has found of one thing; an OK counts too."""
     if level is not Level.OK:
-        conn.execute(ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE, {"key": key})
+        ADD(conn, {"key": key})
     before = held(conn, key)
     after, event = seen(before, key, level, without_numbers(says), now, is_watched=is_watched)
     if after != before:
@@ -129,8 +128,7 @@ def row_of(alert: Alert | None) -> dict[str, Any]:
     }
 
 
-ADD_POSTGRES = postgres_insert(alerts).on_conflict_do_nothing()
-ADD_SQLITE = sqlite_insert(alerts).on_conflict_do_nothing()
+ADD = if_new(alerts)
 GOING_ON = select(alerts).where(alerts.c.level.is_not(None))
 HOLD = select(alerts).where(alerts.c.key == bindparam("of")).with_for_update()
 KEEP = update(alerts).where(alerts.c.key == bindparam("of"))  # what is kept is named in the call

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from replyline.db.both import OnBoth
 from replyline.db.columns import UtcTime
 from replyline.db.tables import tallies
 
@@ -18,7 +18,7 @@ def add(conn: Connection, counts: Mapping[str, int], at: datetime) -> None:
     minute = at.replace(second=0, microsecond=0)
     rows = [{"name": name, "at": minute, "count": count} for name, count in sorted(counts.items())]
     if rows:
-        conn.execute(ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE, rows)
+        ADD(conn, rows)
 
 
 def since(conn: Connection, moment: datetime, until: datetime) -> dict[str, int]:
@@ -42,14 +42,13 @@ def forget(conn: Connection, now: datetime) -> None:
     conn.execute(FORGET, {"before": now - KEPT})
 
 
-_postgres, _sqlite = postgres_insert(tallies), sqlite_insert(tallies)
-_key = [tallies.c.name, tallies.c.at]
-ADD_POSTGRES = _postgres.on_conflict_do_update(
-    index_elements=_key, set_={"count": tallies.c.count + _postgres.excluded.count}
-)
-ADD_SQLITE = _sqlite.on_conflict_do_update(
-    index_elements=_key, set_={"count": tallies.c.count + _sqlite.excluded.count}
-)
+def _counted(insert: Any) -> Any:
+    added = insert(tallies)
+    more = {"count": tallies.c.count + added.excluded.count}
+    return added.on_conflict_do_update(index_elements=[tallies.c.name, tallies.c.at], set_=more)
+
+
+ADD = OnBoth(_counted)
 SINCE = (
     select(tallies.c.name, func.sum(tallies.c.count).label("how_many"))
     .where(tallies.c.at > bindparam("since", type_=UtcTime), tallies.c.at <= bindparam("until", type_=UtcTime))

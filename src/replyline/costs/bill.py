@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, bindparam, case, func, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.clock import Clock
 from replyline.costs import ledger, polling
@@ -18,6 +16,7 @@ from replyline.costs.book import PriceBook
 from replyline.costs.charge import TEXTS, Charge, Kind
 from replyline.costs.prices import micros
 from replyline.db import Db
+from replyline.db.both import or_change
 from replyline.db.columns import UtcTime
 from replyline.db.tables import charges, usage_days
 from replyline.log import get_log
@@ -138,7 +137,6 @@ def first_day(conn: Connection) -> date | None:
 
 def keep(conn: Connection, usage: Sequence[Usage], now: datetime) -> None:
     """Keep usage records; those of the same day and category are replaced."""
-    insert = postgres_insert if conn.dialect.name == "postgresql" else sqlite_insert
     rows = [
         {
             "day": each.day.isoformat(),
@@ -150,10 +148,8 @@ def keep(conn: Connection, usage: Sequence[Usage], now: datetime) -> None:
         }
         for each in usage
     ]
-    added = insert(usage_days)
-    news = {name: added.excluded[name] for name in ("price_micros", "currency", "count", "read_at")}
     if rows:
-        conn.execute(added.on_conflict_do_update(index_elements=["day", "category"], set_=news), rows)
+        KEEP(conn, rows)
 
 
 def compared(conn: Connection, day: date, part: str) -> Compared | None:
@@ -259,6 +255,7 @@ def settle_rent(conn: Connection, month: str, until: date) -> None:
     )
 
 
+KEEP = or_change(usage_days, ["day", "category"], "price_micros", "currency", "count", "read_at")
 FIRST = select(charges.c.at).where(charges.c.kind != Kind.RENT.value).order_by(charges.c.at).limit(1)
 _days = (usage_days.c.day >= bindparam("since"), usage_days.c.day <= bindparam("until"))
 BILLED = (

@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.costs.allowance import MODEL, Allowance, Key, allowance, of_the_model
 from replyline.costs.prices import USD
 from replyline.db import new_id, wake
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import SetStatement, among, tuples
 from replyline.db.tables import audit_events, budgets, charges, contacts, reservations, texts, work
@@ -50,9 +49,7 @@ def hold(conn: Connection, allowances: Iterable[Allowance]) -> dict[Key, Allowan
         return {}
     found = lock(conn, wanted)
     if missing := sorted(wanted.keys() - found.keys()):
-        add = postgres_insert if conn.dialect.name == "postgresql" else sqlite_insert
-        rows = [{"line": line, "scope": scope, "period": period} for line, scope, period in missing]
-        conn.execute(add(budgets).on_conflict_do_nothing(), rows)
+        ADD(conn, [{"line": line, "scope": scope, "period": period} for line, scope, period in missing])
         found |= lock(conn, {key: wanted[key] for key in missing})
     return found
 
@@ -239,6 +236,7 @@ _one = (
     _b.period == bindparam("of_period"),
 )
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
+ADD = if_new(budgets)
 LOOK = select(budgets).where(_keys)
 LOCK = LOOK.order_by(_b.line, _b.scope, _b.period).with_for_update()
 TAKEN = SetStatement(

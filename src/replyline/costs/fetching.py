@@ -5,13 +5,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.clock import Clock
 from replyline.costs.book import PriceBook, fetched
 from replyline.costs.prices import ANY, What
 from replyline.db import Db
+from replyline.db.both import or_change
 from replyline.db.tables import charge_days, fetched_prices
 from replyline.log import get_log
 from replyline.twilio.client import CountryPrices, SendError, TwilioClient
@@ -84,7 +83,7 @@ def keep_one(conn: Connection, what: What, country: str, amount: Decimal, curren
     newest = max(known, key=lambda each: each.since, default=None)
     if newest is not None and Decimal(newest.amount) == amount and newest.currency == currency:
         return  # as before: the day it was first seen stays
-    insert = postgres_insert if conn.dialect.name == "postgresql" else sqlite_insert
-    added = insert(fetched_prices).values(row | {"amount": str(amount), "currency": currency})
-    news = {"amount": added.excluded.amount, "currency": added.excluded.currency}
-    conn.execute(added.on_conflict_do_update(index_elements=["what", "country", "sender", "since"], set_=news))
+    KEEP(conn, row | {"amount": str(amount), "currency": currency})
+
+
+KEEP = or_change(fetched_prices, ["what", "country", "sender", "since"], "amount", "currency")

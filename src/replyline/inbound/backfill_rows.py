@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import backfill_marks, conversations, texts
 
@@ -76,13 +75,11 @@ def looked(conn: Connection, text_ids: Sequence[str], now: datetime) -> None:
 
 
 def mark_of(conn: Connection, line: str, address: str, *, began_at: datetime) -> AnyRow:
-    insert = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
-    conn.execute(insert, {"line": line, "our_address": address, "began_at": began_at, "seen_until": began_at})
+    ADD(conn, {"line": line, "our_address": address, "began_at": began_at, "seen_until": began_at})
     return conn.execute(MARK, {"of_line": line, "address": address}).one()
 
 
-ADD_POSTGRES = postgres_insert(backfill_marks).on_conflict_do_nothing()
-ADD_SQLITE = sqlite_insert(backfill_marks).on_conflict_do_nothing()
+ADD = if_new(backfill_marks)
 _mark = (backfill_marks.c.line == bindparam("of_line"), backfill_marks.c.our_address == bindparam("address"))
 _now = bindparam("now", type_=UtcTime)
 MARK = select(backfill_marks).where(*_mark)

@@ -10,13 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.conversations.delivery import Status, advance, from_twilio
 from replyline.costs import ledger
 from replyline.costs.prices import PriceList, read_prices
 from replyline.db import CHANGE, new_id, wake
+from replyline.db.both import if_new
 from replyline.db.columns import UtcTime
 from replyline.db.tables import delivery_reports, texts
 from replyline.inbound.owners import About, Owners, State
@@ -88,9 +87,8 @@ def add(
         is_erased = about is not None and owners.now[about.text_id].phone.startswith(ERASED)
         row = report_row(each, about.text_id if about else None)
         rows.setdefault(key, (position, row | {"fields": {}} if is_erased else row))
-    statement = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
     in_order = [rows[key][1] for key in sorted(rows)]
-    for new in conn.execute(statement, in_order).all():
+    for new in ADD(conn, in_order).all():
         results[rows[(new.sid, new.status, new.error_code)][0]] = True
     return results
 
@@ -167,9 +165,7 @@ def report_row(each: DeliveryReport, text_id: str | None) -> dict[str, Any]:
     }
 
 
-_new = (delivery_reports.c.sid, delivery_reports.c.status, delivery_reports.c.error_code)
-ADD_POSTGRES = postgres_insert(delivery_reports).on_conflict_do_nothing().returning(*_new)
-ADD_SQLITE = sqlite_insert(delivery_reports).on_conflict_do_nothing().returning(*_new)
+ADD = if_new(delivery_reports, delivery_reports.c.sid, delivery_reports.c.status, delivery_reports.c.error_code)
 FIND = (
     select(
         texts.c.id,

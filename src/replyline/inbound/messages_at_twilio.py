@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.clock import Clock
 from replyline.db import Db, new_id
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import audit_events, twilio_deletions
 from replyline.inbound.media_at_twilio import wait_after
@@ -39,7 +38,7 @@ def delete_later(conn: Connection, erasure: Erasure, messages: Sequence[tuple[st
         return
     key = new_id("era")
     shared = {"erasure": key, "line": erasure.line, "person": erasure.person, "actor": erasure.actor, "asked_at": now}
-    conn.execute(ADD[conn.dialect.name], [shared | {"sid": sid, "has_media": has_media} for sid, has_media in messages])
+    ADD(conn, [shared | {"sid": sid, "has_media": has_media} for sid, has_media in messages])
     arm(conn, kind=KIND, key=key, due=now, now=now)
 
 
@@ -108,10 +107,7 @@ def go_on(conn: Connection, job: Claimed, *, wait: bool, now: datetime) -> None:
     log.info("messages_gone_at_twilio", erasure=job.key, count=len(rows))
 
 
-ADD = {
-    "postgresql": postgres_insert(twilio_deletions).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(twilio_deletions).on_conflict_do_nothing(),
-}
+ADD = if_new(twilio_deletions)
 _theirs = twilio_deletions.c.erasure == bindparam("of_erasure")
 _is_there = twilio_deletions.c.gone_at.is_(None)
 _sids = twilio_deletions.c.sid.in_(bindparam("sids", expanding=True))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import consent_chains, consent_events, consent_pushes, consent_syncs, opt_outs
 from replyline.outbound.queue import VALID_FOR
@@ -40,7 +39,7 @@ class Batch:
 def begin(conn: Connection, line: str) -> None:
     """From now on a line's ledger is told: all its opt-outs, and opt-ins from here on."""
     end = conn.execute(CHAIN_END, {"of_line": line}).scalar() or 0
-    conn.execute(BEGIN[conn.dialect.name], {"line": line, "position": 0, "opt_ins_after": end})
+    BEGIN(conn, {"line": line, "position": 0, "opt_ins_after": end})
 
 
 def stop(conn: Connection, line: str) -> None:
@@ -87,7 +86,7 @@ def note(
         for sender in senders
     ]
     if rows:
-        conn.execute(ADD[conn.dialect.name], rows)
+        ADD(conn, rows)
 
 
 def status_of(event: AnyRow, opt_ins_after: int) -> str | None:
@@ -160,10 +159,7 @@ _of_line = consent_syncs.c.line == bindparam("of_line")
 _its_pushes = consent_pushes.c.line == bindparam("of_line")
 _these = consent_pushes.c.correlation_id.in_(bindparam("ids", expanding=True))
 CHAIN_END = select(consent_chains.c.position).where(consent_chains.c.line == bindparam("of_line"))
-BEGIN = {
-    "postgresql": postgres_insert(consent_syncs).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(consent_syncs).on_conflict_do_nothing(),
-}
+BEGIN = if_new(consent_syncs)
 STOP = delete(consent_syncs).where(_of_line)
 DROP_ALL = delete(consent_pushes).where(_its_pushes)
 SYNC = select(consent_syncs).where(_of_line)
@@ -187,10 +183,7 @@ _of_these_people = select(consent_events.c.id).where(
     consent_events.c.line == bindparam("of_line"), consent_events.c.phone.in_(bindparam("phones", expanding=True))
 )
 DROP_OLDER = delete(consent_pushes).where(_its_pushes, consent_pushes.c.event_id.in_(_of_these_people))
-ADD = {
-    "postgresql": postgres_insert(consent_pushes).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(consent_pushes).on_conflict_do_nothing(),
-}
+ADD = if_new(consent_pushes)
 _is_to_be_told = consent_pushes.c.refused_at.is_(None)
 _held = and_(opt_outs.c.line == consent_events.c.line, opt_outs.c.phone == consent_events.c.phone)
 DUE = (

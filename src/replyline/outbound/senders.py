@@ -7,9 +7,8 @@ from math import floor
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import senders
 from replyline.outbound.pace import Pace
@@ -131,8 +130,7 @@ def hold(conn: Connection, names: Sequence[str], now: datetime) -> dict[str, Sta
     if missing := [name for name in names if name not in states]:
         there = set(conn.execute(NAMES, {"names": missing}).scalars())
         if new := [name for name in missing if name not in there]:
-            insert = ADD_POSTGRES if conn.dialect.name == "postgresql" else ADD_SQLITE
-            conn.execute(insert, [{"address": name, "spoken_for_until": now} for name in new])
+            ADD(conn, [{"address": name, "spoken_for_until": now} for name in new])
             states |= lock(conn, new)
     return states
 
@@ -197,8 +195,7 @@ def as_taken(state: State) -> dict[str, object]:
     }
 
 
-ADD_POSTGRES = postgres_insert(senders).on_conflict_do_nothing()
-ADD_SQLITE = sqlite_insert(senders).on_conflict_do_nothing()
+ADD = if_new(senders)
 _named = senders.c.address.in_(bindparam("names", expanding=True))
 NAMES = select(senders.c.address).where(_named)
 LOCK = select(senders).where(_named).order_by(senders.c.address).with_for_update(skip_locked=True)

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.clock import Clock
 from replyline.db import Db, new_id
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import audit_events, conversations, delivery_reports, retention_passes, work
 from replyline.log import get_log
@@ -66,7 +65,7 @@ def step(conn: Connection, job: Claimed, line: Line, *, secret: bytes, now: date
     """Take away a little, in one transaction that remembers how far it came; true at the end of a pass."""
     if not held(conn, [job]):
         raise LostLease(f"The work {job.kind} {job.key} belongs to another worker now.")
-    conn.execute(BEGIN[conn.dialect.name], {"line": line.key, "began_at": now, "stage": "conversations", "counts": {}})
+    BEGIN(conn, {"line": line.key, "began_at": now, "stage": "conversations", "counts": {}})
     at = conn.execute(PASS, {"of_line": line.key}).one()
     if at.stage == "end":
         end(conn, job, at, now)
@@ -160,10 +159,7 @@ def limits(keeps: Keeps, now: datetime) -> list[tuple[str, datetime]]:
 
 
 IS_ARMED = select(work.c.key).where(work.c.kind == KIND, work.c.key == bindparam("of_line"))
-BEGIN = {
-    "postgresql": postgres_insert(retention_passes).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(retention_passes).on_conflict_do_nothing(),
-}
+BEGIN = if_new(retention_passes)
 _of_line = retention_passes.c.line == bindparam("of_line")
 PASS = select(retention_passes).where(_of_line)
 MOVE_ON = (

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql import Executable
 
+from replyline.db.both import OnBoth
 from replyline.db.columns import UtcTime, micros
 from replyline.db.sets import SetStatement
 from replyline.db.tables import consent_events, consents, contacts, opt_outs, suppressions
@@ -220,7 +218,7 @@ def suppress(conn: Connection, whose: Whose, person: str) -> bool:
     if held is None:
         return False
     keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
-    conn.execute(SUPPRESS[conn.dialect.name], keep)
+    SUPPRESS(conn, keep)
     conn.execute(REOPEN, parameters(whose))
     return True
 
@@ -275,11 +273,11 @@ _suppressed = (suppressions.c.line == bindparam("of_line"), suppressions.c.perso
 LIFT = delete(suppressions).where(*_suppressed)
 # Who is known to have opted out of one thing, and now of another, has opted out of all.
 _more = "CASE WHEN suppressions.scope = excluded.scope THEN suppressions.scope ELSE 'all' END"
-_known: dict[str, Any] = {"index_elements": ["line", "person"], "set_": {"scope": text(_more)}}
-SUPPRESS: dict[str, Executable] = {
-    "postgresql": postgres_insert(suppressions).on_conflict_do_update(**_known),
-    "sqlite": sqlite_insert(suppressions).on_conflict_do_update(**_known),
-}
+SUPPRESS = OnBoth(
+    lambda insert: insert(suppressions).on_conflict_do_update(
+        index_elements=["line", "person"], set_={"scope": text(_more)}
+    )
+)
 HELD = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 SUPPRESSED_SINCE = select(suppressions.c.since).where(*_suppressed)
 OPTED_OUT = select(opt_outs.c.scope, opt_outs.c.since).where(

@@ -13,10 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from replyline.db import new_id
+from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, micros
 from replyline.db.tables import consent_chains, consent_events
 
@@ -66,7 +65,7 @@ def lock_end(conn: Connection, line: str) -> tuple[int, str]:
     """Position and hash of the last row of a line's chain. Nobody else appends until this transaction ends."""
     end = conn.execute(END, {"of_line": line}).first()
     if end is None:
-        conn.execute(BEGIN[conn.dialect.name], {"line": line, "position": 0, "hash": BEGINNING})
+        BEGIN(conn, {"line": line, "position": 0, "hash": BEGINNING})
         end = conn.execute(END, {"of_line": line}).one()
     return end.position, end.hash
 
@@ -151,10 +150,7 @@ def faults(rows: Iterable[AnyRow], last: int, head: str) -> Iterator[str]:
 KEPT = ("id", "line", "position", "kind", "source", "scope", "tier", "program", "matched_by", "text_id", "content_hash")
 ADD = insert(consent_events)
 END = select(consent_chains).where(consent_chains.c.line == bindparam("of_line")).with_for_update()
-BEGIN = {
-    "postgresql": postgres_insert(consent_chains).on_conflict_do_nothing(),
-    "sqlite": sqlite_insert(consent_chains).on_conflict_do_nothing(),
-}
+BEGIN = if_new(consent_chains)
 LAST = select(consent_chains).where(consent_chains.c.line == bindparam("of_line"))
 MOVE_END = (
     update(consent_chains)

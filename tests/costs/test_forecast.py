@@ -76,9 +76,12 @@ def test_the_country_by_the_first_digits_is_the_country_of_the_number(phone):
     assert known is None or country_by_prefix(phone) == known
 
 
+# A module of a name of its own: Python keeps the first `line` that a process of tests has read.
 def test_the_command_says_it_of_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "line.py").write_text("from replyline import Line\nline = Line(name='Gym', instructions='Be kind.')\n")
+    (tmp_path / "estimating.py").write_text(
+        "from replyline import Line\nline = Line(name='Gym', instructions='Be kind.')\n"
+    )
     (tmp_path / "list.csv").write_text("+14155550123,Ana\n(415) 555-0124\nnobody\n")
     for name, value in {
         "REPLYLINE_DATABASE_URL": f"sqlite:///{tmp_path}/a.db",
@@ -87,7 +90,9 @@ def test_the_command_says_it_of_a_file(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(str(tmp_path))
     migrate(f"sqlite:///{tmp_path}/a.db")
-    done = CliRunner().invoke(main, ["costs", "estimate", "--line", "line:line", "--file", "list.csv", "Half price!"])
+    done = CliRunner().invoke(
+        main, ["costs", "estimate", "--line", "estimating:line", "--file", "list.csv", "Half price!"]
+    )
     assert done.exit_code == 0, done.output
     assert "2 people, 1 segment each: $0.03." in done.output
     assert "Lines that hold no phone number: 3." in done.output

@@ -3,7 +3,6 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -77,10 +76,10 @@ def import_list(line_name: str, by: str, file: Path) -> None:
 @click.argument("phone")
 def show(line_name: str, phone: str) -> None:
     """What one person agreed to and took back, in order."""
-    from replyline.people.export import plain
+    from replyline.people.export import consent_of, plain
 
     with opened(line_name) as at:
-        events, held = at.db.run_blocking(of_person, at.line.key, at.phone(phone))
+        events, held = at.db.run_blocking(consent_of, at.line.key, at.phone(phone))
     for row in events:
         words = {name: plain(value) for name, value in row._mapping.items() if value is not None and name in SHOWN}
         click.echo("; ".join(f"{name}: {value}" for name, value in words.items()))
@@ -88,13 +87,6 @@ def show(line_name: str, phone: str) -> None:
 
 
 SHOWN = ("at", "kind", "source", "scope", "tier", "program", "matched_by", "word", "proof", "text_id", "position")
-
-
-def of_person(conn: Any, line: str, phone: str) -> tuple[Any, Any]:
-    from replyline.people.export import EVENTS, OPT_OUTS
-
-    theirs = {"of_line": line, "of_phone": phone}
-    return conn.execute(EVENTS, theirs).all(), conn.execute(OPT_OUTS, theirs).first()
 
 
 @consent.command()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from replyline.commands.consent import LINE
-from replyline.commands.opened import opened
+from replyline.commands.opened import numbers_in, opened
 
 BY = click.Choice(["day", "month", "kind", "country", "sender", "purpose", "campaign", "conversation", "model"])
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -74,13 +74,13 @@ def bill(line_name: str, since: str | None, until: str | None, form: str) -> Non
 @click.option("--file", type=click.File("r", encoding="utf-8-sig"), required=True, help="A number on each line.")
 def estimate(line_name: str, words: str, file: Any) -> None:
     """What a text to many people would cost, by country, and what would make it cheaper. Nothing is sent."""
-    from replyline.commands.estimate import estimated, numbers_in, said
+    from replyline.commands.estimate import estimated, quickly, said
     from replyline.costs.book import fetched
     from replyline.costs.prices import read_prices
 
     with opened(line_name) as on:
         known = read_prices(on.settings.prices_dir, on.db.run_blocking(fetched))
-        phones, bad = numbers_in(file, on)
+        phones, bad = numbers_in(file, quickly(on.phone))
         found = estimated(words, phones, known, on.senders, on.now.date())
     for each in table(found.rows):
         click.echo(each)

@@ -1,8 +1,7 @@
 """What a text to a list of people would cost, and what would make it cheaper, in words."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,9 +10,8 @@ from replyline.commands.fewer_segments import Way, units_too_many, ways_to_fewer
 from replyline.conversations.segments import measure
 from replyline.costs.forecast import LeavesFrom, Part, crowds_of, forecast, totals
 from replyline.costs.prices import USD, PriceList, amount_of
-from replyline.outbound.choose_sender import choose_sender
-from replyline.outbound.queue import UnsendableText
-from replyline.phone_numbers import NotAPhoneNumber, sender_kind
+from replyline.outbound.choose_sender import address_for
+from replyline.phone_numbers import SenderKind, sender_kind
 from replyline.plugins.senders import Sender
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -60,10 +58,9 @@ def estimated(body: str, phones: Sequence[str], prices: PriceList, senders: Sequ
 
 
 def leaving_from(senders: Sequence[Sender]) -> LeavesFrom:
-    def leaves_from(phone: str) -> Any:
-        with suppress(UnsendableText):
-            return sender_kind(choose_sender(senders, phone).our_address)
-        return None
+    def leaves_from(phone: str) -> SenderKind | None:
+        address = address_for(senders, phone)
+        return sender_kind(address) if address else None
 
     return leaves_from
 
@@ -110,16 +107,6 @@ def money(micros: int, currency: str) -> str:
     return f"${amount_of(micros):,.2f}" if currency == USD else f"{amount_of(micros):,.2f} {currency}"
 
 
-def numbers_in(file: Iterable[str], on: Any) -> tuple[list[str], list[int]]:
-    """The numbers of a file, and the lines that are none. What stands behind a comma is not looked at."""
-    phones, bad = [], []
-    for number, written in enumerate(file, start=1):
-        word = written.partition(",")[0].strip()
-        if E164.fullmatch(word):
-            phones.append(word)
-        elif word:
-            try:
-                phones.append(on.phone(word))
-            except NotAPhoneNumber:
-                bad.append(number)
-    return phones, bad
+def quickly(phone_of: Callable[[str], str]) -> Callable[[str], str]:
+    """The same for lists of a hundred thousand: what is written in E.164 is taken as it is."""
+    return lambda word: word if E164.fullmatch(word) else phone_of(word)

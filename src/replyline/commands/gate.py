@@ -3,15 +3,15 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from replyline.commands.consent import LINE
-from replyline.commands.opened import Opened, opened
+from replyline.commands.opened import numbers_in, opened
 from replyline.errors import ReplylineError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def check(
 
     Exit code 0: it may leave; 1: never; 2: it would wait. Of a file: 1 when any never would, 2 when any would wait.
     """
+    from replyline.outbound.choose_sender import address_for
     from replyline.people.export import plain
     from replyline.rules.explain import in_words
     from replyline.rules.foresee import foresee, foresee_many
@@ -97,9 +98,9 @@ def check(
         at = moment(when) or on.now
         book = read_rulebook(on.settings.rules_dir)
         given: dict[str, Any] = {"purpose": purpose, "program": program, "secret": on.secret}
-        given["leaves_from"] = leaving_from(on)
+        given["leaves_from"] = partial(address_for, on.senders)
         if file is not None:
-            phones, bad = numbers_in(file, on)
+            phones, bad = numbers_in(file, on.phone)
             tell_counts(on.db.run_blocking(foresee_many, on.line, book, phones, at=at, **given), bad, as_json=as_json)
             return
         decision = on.db.run_blocking(foresee, on.line, book, on.phone(str(to)), at=at, **given)
@@ -108,20 +109,6 @@ def check(
     else:
         click.echo("\n".join(in_words(decision)))
     sys.exit(EXIT[decision["verdict"]])
-
-
-def numbers_in(file: TextIO, on: Opened) -> tuple[list[str], list[int]]:
-    """The numbers of a file, and the lines that are none. What stands behind a comma is not looked at."""
-    from replyline.phone_numbers import NotAPhoneNumber
-
-    phones, bad = [], []
-    for number, written in enumerate(file, start=1):
-        if word := written.partition(",")[0].strip():
-            try:
-                phones.append(on.phone(word))
-            except NotAPhoneNumber:
-                bad.append(number)
-    return phones, bad
 
 
 def tell_counts(decisions: "Mapping[str, Decision]", bad: Sequence[int], *, as_json: bool) -> None:
@@ -151,21 +138,6 @@ def tell_counts(decisions: "Mapping[str, Decision]", bad: Sequence[int], *, as_j
             some = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
             click.echo(f"{len(bad):,} lines are no phone numbers: {some}.")
     sys.exit(1 if verdicts["refuse"] or bad else 2 if verdicts["wait"] else 0)
-
-
-def leaving_from(on: Any) -> Callable[[str], str]:
-    """What a text to a number would leave from, by the line's senders."""
-    from replyline.outbound.choose_sender import choose_sender
-    from replyline.outbound.queue import UnsendableText
-
-    senders = on.senders
-
-    def leaves_from(phone: str) -> str:
-        with suppress(UnsendableText):
-            return choose_sender(senders, phone).our_address
-        return ""
-
-    return leaves_from
 
 
 def moment(written: str | None) -> datetime | None:

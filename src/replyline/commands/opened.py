@@ -1,6 +1,6 @@
 """What a command works on: a line, its settings and its database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +42,20 @@ class Opened:
         from replyline.phone_numbers import parse_e164
 
         return parse_e164(written, self.line.countries[0] if self.line.countries else None)
+
+
+def numbers_in(file: Iterable[str], phone_of: Callable[[str], str]) -> tuple[list[str], list[int]]:
+    """The numbers of a file, and the lines that are none. What stands behind a comma is not looked at."""
+    from replyline.phone_numbers import NotAPhoneNumber
+
+    phones, bad = [], []
+    for number, written in enumerate(file, start=1):
+        if word := written.partition(",")[0].strip():
+            try:
+                phones.append(phone_of(word))
+            except NotAPhoneNumber:
+                bad.append(number)
+    return phones, bad
 
 
 @contextmanager

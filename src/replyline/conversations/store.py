@@ -143,13 +143,8 @@ def clarify_until(conn: Connection, conversation_id: str, until: datetime | None
     conn.execute(CLARIFY, {"conversation_id": conversation_id, "until": until})
 
 
-def last_said(conn: Connection, conversation_id: str) -> str | None:
-    """The last text of ours in a conversation."""
-    return conn.execute(LAST_SAID, {"conversation_id": conversation_id}).scalar()
-
-
 def last_of_ours(conn: Connection, conversation_id: str, purpose: str | None = None) -> AnyRow | None:
-    """The last text of ours in a conversation, or the last of a purpose: its id, program and time."""
+    """The last text of ours in a conversation, or the last of a purpose: its id, words, purpose, program and time."""
     return conn.execute(LAST_OF_OURS, {"conversation_id": conversation_id, "of_purpose": purpose}).first()
 
 
@@ -219,16 +214,6 @@ CLARIFY = (
     update(conversations)
     .where(conversations.c.id == bindparam("conversation_id"))
     .values(clarifies_until=bindparam("until", type_=UtcTime))
-)
-LAST_SAID = (
-    select(texts.c.body)
-    .where(
-        texts.c.conversation_id == bindparam("conversation_id"),
-        texts.c.is_inbound.is_(False),
-        texts.c.status.in_(MAY_HAVE_LEFT),
-    )
-    .order_by(texts.c.created_at.desc(), texts.c.id.desc())
-    .limit(1)
 )
 LAST_OF_OURS = (
     select(texts.c.id, texts.c.program, texts.c.purpose, texts.c.body, texts.c.created_at)

@@ -1,8 +1,20 @@
-"""How many unsigned requests one address may make before it is turned away without a look."""
+"""How much one request may hold, and how many unsigned ones an address may make before it is turned away without a look."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+
+from starlette.requests import Request
+
+
+async def body_of(request: Request, largest: int) -> bytes | None:
+    """The body of a request; none when it is larger, whatever its Content-Length says."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > largest:
+            return None
+    return bytes(body)
 
 
 class PerAddress:

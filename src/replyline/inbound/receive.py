@@ -186,13 +186,13 @@ def has_joined(conn: Connection, arrival: Arrival, conversation: Conversation, t
     JOIN says so whatever came between; any other yes only right after the question (compliance.md §6).
     """
     text, line = arrival.text, arrival.line
-    is_join = opt_in_words.joins(text.body)
-    if not is_join and not opt_in_words.agrees(text.body):
+    answer = opt_in_words.answer_in(text.body)
+    if answer is None:
         return False
     question = store.last_of_ours(conn, conversation.id, Purpose.OPT_IN.value)
     if question is None or text.received_at - question.created_at > opt_in_words.FRESH:
         return False
-    if not is_join:
+    if answer is opt_in_words.Answer.YES:
         last = store.last_of_ours(conn, conversation.id)
         if last is None or last.id != question.id:
             return False
@@ -248,8 +248,8 @@ def may_answer_our_question(conn: Connection, arrival: Arrival, conversation: Co
 
 def asked_whether_to_go_on(conn: Connection, conversation: Conversation) -> bool:
     """Whether the last thing we said was the question whether they still want our texts."""
-    said = store.last_said(conn, conversation.id)
-    return said is not None and free_words.asks_whether_to_go_on(said)
+    last = store.last_of_ours(conn, conversation.id)
+    return last is not None and free_words.asks_whether_to_go_on(last.body)
 
 
 def heed(

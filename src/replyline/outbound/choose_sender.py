@@ -1,6 +1,7 @@
 """What a text leaves from that we begin. Pure. One that answers leaves from what the person wrote to."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from replyline.outbound.queue import UnsendableText
@@ -32,6 +33,13 @@ def choose_sender(
     for choice in [*sticky(able, last), *numbers(able), *services(able)]:
         return choice
     raise UnsendableText(why_none(senders, phone, country, has_pictures=has_pictures))
+
+
+def address_for(senders: Sequence[Sender], phone: str) -> str:
+    """The address that a text to a number would leave from; empty when nothing can carry it."""
+    with suppress(UnsendableText):
+        return choose_sender(senders, phone).our_address
+    return ""
 
 
 def sticky(able: Sequence[Sender], last: From | None) -> Iterator[From]:

@@ -1,12 +1,13 @@
 """Everything that is known of a person, for them or for a regulator."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from replyline.db import new_id
+from replyline.db.columns import AnyRow
 from replyline.db.tables import (
     audit_events,
     charges,
@@ -46,6 +47,12 @@ def export(conn: Connection, whose: Whose, *, secret: bytes, by: str, now: datet
     conn.execute(AUDIT, {"id": new_id("aud"), "line": whose.line, "at": now, "actor": by, "kind": "export",
                          "person": person_of(whose.phone, secret), "details": None})  # fmt: skip
     return found
+
+
+def consent_of(conn: Connection, line: str, phone: str) -> tuple[Sequence[AnyRow], AnyRow | None]:
+    """What a person agreed to and took back, in order, and the opt-out that holds."""
+    theirs = {"of_line": line, "of_phone": phone}
+    return conn.execute(EVENTS, theirs).all(), conn.execute(OPT_OUTS, theirs).first()
 
 
 def rows(found: Iterable[Any]) -> list[dict[str, Any]]:

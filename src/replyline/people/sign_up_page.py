@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from replyline.clock import Clock
 from replyline.db import Db
-from replyline.inbound.limits import PerAddress
+from replyline.inbound.limits import PerAddress, body_of
 from replyline.log import get_log
 from replyline.outbound.queue import UnsendableText
 from replyline.people.sign_up import BadSignUp, SignedUp, SignUp, sign_up
@@ -74,7 +74,7 @@ class SignUpPage:
     async def answer(self, request: Request) -> Response:
         if self._secret is None:
             return no(404, "Nobody can sign up here until REPLYLINE_SIGN_UP_SECRET is set.")
-        body = await read(request)
+        body = await body_of(request, LARGEST_BODY)
         if body is None:
             return no(413, f"A sign-up has at most {LARGEST_BODY} bytes.")
         if not is_signed(self._secret, body, request.headers.get(HEADER, ""), self._clock.now().timestamp()):
@@ -121,16 +121,6 @@ def as_sign_up(form: Form, line: Line) -> SignUp:
         submission=form.submission,
         proof={name: value.replace("\x00", "") for name, value in kept.items() if value},
     )
-
-
-async def read(request: Request) -> bytes | None:
-    """The body; none when it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
-    return bytes(body)
 
 
 def as_json(signed_up: SignedUp) -> dict[str, object]:

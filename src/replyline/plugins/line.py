@@ -144,8 +144,8 @@ class Line:
 
     def sender(self, address: str, service: str | None = None) -> Sender | None:
         """The sender of that address, or the messaging service it is in; none when the settings alone name it."""
-        of = {each.address: each for each in self.senders}
-        return of.get(address) or of.get(service or "")
+        named = (each for name in (address, service) for each in self.senders if each.address == name)
+        return next(named, None)
 
     def program(self, key: str) -> Program | None:
         """The program of that key, if there is one."""

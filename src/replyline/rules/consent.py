@@ -214,7 +214,7 @@ def has_opted_out(conn: Connection, whose: Whose) -> bool:
 
 def suppress(conn: Connection, whose: Whose, person: str) -> bool:
     """Have an opt-out outlive the number: from now on it is known by a keyed hash. True when there was one."""
-    held = conn.execute(HELD, parameters(whose)).first()
+    held = conn.execute(OPTED_OUT, parameters(whose)).first()
     if held is None:
         return False
     keep = {"line": whose.line, "person": person, "scope": held.scope, "since": held.since, "source": held.source}
@@ -278,11 +278,8 @@ SUPPRESS = OnBoth(
         index_elements=["line", "person"], set_={"scope": text(_more)}
     )
 )
-HELD = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 SUPPRESSED_SINCE = select(suppressions.c.since).where(*_suppressed)
-OPTED_OUT = select(opt_outs.c.scope, opt_outs.c.since).where(
-    opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone")
-)
+OPTED_OUT = select(opt_outs).where(opt_outs.c.line == bindparam("of_line"), opt_outs.c.phone == bindparam("of_phone"))
 REOPENED_SINCE = (
     select(consent_events.c.id)
     .where(

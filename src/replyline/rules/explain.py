@@ -16,7 +16,6 @@ ASKS = {
     "budget": "is there money left for it?",
     "sudden_jump": "do far more texts leave than usual: to that country, to such numbers, to this person?",
 }
-HEAD = {"send": "It may leave.", "wait": "It waits", "refuse": "It never leaves"}
 
 
 def in_words(decision: Mapping[str, Any]) -> Iterator[str]:
@@ -27,7 +26,7 @@ def in_words(decision: Mapping[str, Any]) -> Iterator[str]:
     elif verdict == "refuse":
         yield f"It never leaves: {why}."
     else:
-        yield HEAD["send"]
+        yield "It may leave."
     yield f"  Decided {decision['at']:%Y-%m-%d %H:%M:%S} UTC by the rules {decision['rules_version']}."
     yield from facts_in_words(decision["facts"], decision["at"])
     for name, said, *more in decision["said"]:

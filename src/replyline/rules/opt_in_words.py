@@ -1,6 +1,7 @@
 """The word that answers our own question whether somebody wants what they signed up for (compliance.md §5.2, §6)."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from replyline.rules.keywords import normalised
 
@@ -10,11 +11,15 @@ YES = {"yes", "y", "yeah", "yep", "ok", "okay", "sure", "si", "oui", "ja", "sim"
 FRESH = timedelta(hours=24)  # a question that is older may have been forgotten
 
 
-def joins(body: str) -> bool:
-    """Whether a text is our own word."""
-    return normalised(body) == "join"
+class Answer(StrEnum):
+    """What a text may say to our question."""
+
+    JOIN = "join"  # our own word
+    YES = "yes"  # to whatever was asked last
 
 
-def agrees(body: str) -> bool:
-    """Whether a text is a yes to whatever was asked last."""
-    return normalised(body) in YES
+def answer_in(body: str) -> Answer | None:
+    said = normalised(body)
+    if said == Answer.JOIN:
+        return Answer.JOIN
+    return Answer.YES if said in YES else None

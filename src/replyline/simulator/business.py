@@ -13,7 +13,7 @@ from replyline.clock import Clock
 from replyline.db import Db
 from replyline.db.tables import contacts
 from replyline.outbound.say import say_first
-from replyline.people.export import EVENTS, OPT_OUTS, export, plain
+from replyline.people.export import consent_of, export, plain
 from replyline.people.sign_up import SignUp, sign_up
 from replyline.plugins.line import Line
 from replyline.plugins.programs import Tier
@@ -64,7 +64,8 @@ class Business:
     async def ledger(self, request: Request) -> Response:
         """What a person agreed to and took back, and whether the chain holds."""
         number = request.path_params["number"]
-        events, held, verified = await self._db.run(of_person, self._line.key, number)
+        events, held = await self._db.run(consent_of, self._line.key, number)
+        verified = await self._db.run(ledger.verify, self._line.key)
         rows = [{name: plain(getattr(row, name)) for name in SHOWN if getattr(row, name) is not None} for row in events]
         kept = {
             "events": rows,
@@ -115,11 +116,6 @@ class Business:
 def where_it_is_night(now: datetime) -> str:
     """One of the places, where it is night; there always is one."""
     return next(zone for zone in TRAVELS_TO if now.astimezone(ZoneInfo(zone)).hour in NIGHT)
-
-
-def of_person(conn: Connection, line: str, phone: str) -> tuple[Any, Any, ledger.Verified]:
-    theirs = {"of_line": line, "of_phone": phone}
-    return conn.execute(EVENTS, theirs).all(), conn.execute(OPT_OUTS, theirs).first(), ledger.verify(conn, line)
 
 
 MOVE_TO = (

@@ -18,6 +18,7 @@ from replyline.conversations.picture_types import type_of
 from replyline.conversations.segments import LONGEST_BODY
 from replyline.db import Db
 from replyline.errors import ReplylineError
+from replyline.inbound.limits import body_of
 from replyline.plugins.line import Line
 from replyline.plugins.senders import Sender
 from replyline.simulator.business import Business
@@ -204,11 +205,9 @@ def is_from_this_page(request: Request) -> bool:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_REQUEST:
-            raise NotLikeThis(f"Pictures may have {LARGEST_PICTURES // 1024 // 1024} MB in all.")
+    body = await body_of(request, LARGEST_REQUEST)
+    if body is None:
+        raise NotLikeThis(f"Pictures may have {LARGEST_PICTURES // 1024 // 1024} MB in all.")
     try:
         given = json.loads(body)
     except ValueError:

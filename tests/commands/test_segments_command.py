@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from replyline.cli import main
 from replyline.commands.fewer_segments import units_too_many, ways_to_fewer
-from replyline.commands.list_prices import ListPrice, NoSuchCountry, from_row, list_price
+from replyline.commands.list_prices import ListPrice, NoSuchCountry, list_price, of_country
 from replyline.commands.segments import price_in_words
 from replyline.conversations.segments import measure
+from replyline.costs.prices import PriceList
 
 CURLY = "We’re open 9–5 on Monday, and your table for four is booked under Ana B"  # two segments, one of them for looks
 
@@ -96,9 +97,8 @@ def test_an_unknown_price_is_said_and_is_not_zero():
     assert (cost["usd"], cost["usd_per_segment"]) == (None, None)
 
 
-def test_a_row_without_a_price_is_unknown_too():
-    row = {"iso2": "XX", "name": "Nowhere", "price_outbound_segment_usd": "", "source": "sender: https://example.com"}
-    price = from_row(row)
+def test_a_country_without_a_price_is_unknown_too():
+    price = of_country("XX", "Nowhere", PriceList(texts=[{}], own_models={}, models={}))
     assert price == ListPrice(country="XX", name="Nowhere", usd=None, as_of=None)
     assert "no price is known" in price_in_words(price, 1)
 

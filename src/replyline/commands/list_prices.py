@@ -1,19 +1,16 @@
-"""What Twilio asks for a segment, by the table of countries that ships with Replyline."""
+"""What Twilio asks for a segment, by the list of prices that ships with Replyline."""
 
-import csv
-import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 
 from phonenumbers import SUPPORTED_REGIONS
 
+from replyline.costs.prices import PriceList, What, read_prices
 from replyline.errors import ReplylineError
-from replyline.phone_numbers import country_of, parse_e164
-
-# "price: https://... (copy in github.com/... committed 2026-05-25) ; sender: ..."
-DATED = re.compile(r"\bprice:[^;]*?\b(\d{4}-\d{2}-\d{2})\b")
+from replyline.phone_numbers import SenderKind, country_of, parse_e164
+from replyline.rules.rulebook import read_rulebook
 
 
 class NoSuchCountry(ReplylineError):
@@ -52,15 +49,12 @@ def unknown(country: str) -> ListPrice:
 
 @cache
 def by_country() -> dict[str, ListPrice]:
-    table = files("replyline.rules.data").joinpath("countries.csv").read_text(encoding="utf-8")
-    return {row["iso2"]: from_row(row) for row in csv.DictReader(table.splitlines())}
+    prices = read_prices()
+    return {each.iso: of_country(each.iso, each.name, prices) for each in read_rulebook().countries.values()}
 
 
-def from_row(row: dict[str, str]) -> ListPrice:
-    written, dated = row["price_outbound_segment_usd"], DATED.search(row["source"])
-    return ListPrice(
-        country=row["iso2"],
-        name=row["name"],
-        usd=Decimal(written) if written else None,
-        as_of=dated[1] if dated else None,
-    )
+def of_country(country: str, name: str, prices: PriceList) -> ListPrice:
+    found = prices.find(What.SMS_OUT, country, SenderKind.LONG_CODE, date.max)
+    if found is None or found.amount is None:
+        return ListPrice(country=country, name=name, usd=None, as_of=None)
+    return ListPrice(country=country, name=name, usd=found.amount, as_of=found.since.isoformat())

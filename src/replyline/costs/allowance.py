@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from replyline.costs.charge import Carried, of_text
+from replyline.costs.charge import Carried, next_month, of_text
 from replyline.costs.prices import MICRO, USD, PriceList, Tokens, What, micros, newest, of_tokens
 from replyline.plugins.budgets import Budget, Per
 
@@ -97,7 +97,7 @@ def period_of(per: Per, zone: str, now: datetime) -> tuple[str, datetime]:
     if per == "all":
         return "all", now + WITHOUT_END
     day = local.date()
-    after = day + timedelta(days=1) if per == "day" else (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    after = day + timedelta(days=1) if per == "day" else next_month(day)
     return str(day) if per == "day" else f"{day:%Y-%m}", beginning(after, zone).astimezone(now.tzinfo)
 
 

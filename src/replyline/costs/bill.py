@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, func, select
 from replyline.clock import Clock
 from replyline.costs import ledger, polling
 from replyline.costs.book import PriceBook
-from replyline.costs.charge import TEXTS, Charge, Kind
+from replyline.costs.charge import TEXTS, Charge, Kind, next_month
 from replyline.costs.prices import micros
 from replyline.db import Db
 from replyline.db.both import or_change
@@ -240,7 +240,7 @@ def charge_rent(conn: Connection, line: str, numbers: Sequence[str], prices: Pri
 def settle_rent(conn: Connection, month: str, until: date) -> None:
     """Have a month's rent add up to what was billed of it so far; a month that goes on keeps its estimates."""
     first = date.fromisoformat(f"{month}-01")
-    after = (first + timedelta(days=32)).replace(day=1)
+    after = next_month(first)
     if after > until + timedelta(days=1):
         return
     given = {"since": first.isoformat(), "until": (after - timedelta(days=1)).isoformat(), "names": [NUMBERS]}

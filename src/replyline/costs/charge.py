@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from replyline.costs.prices import MMS_COUNTRIES, USD, Estimate, PriceList, Tokens, What
@@ -27,6 +27,11 @@ class Kind(StrEnum):
 
 
 TEXTS = frozenset({Kind.SMS_OUT, Kind.SMS_IN, Kind.MMS_OUT, Kind.MMS_IN})
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after a day's."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

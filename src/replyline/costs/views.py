@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, select, union_all
 
-from replyline.costs.charge import FIGURES, TEXTS, Figures, Kind
+from replyline.costs.charge import FIGURES, TEXTS, Figures, Kind, next_month
 from replyline.costs.sums import TALK_FIGURES, is_folded, is_new
 from replyline.db.tables import charge_days, charge_talks, conversations, usage_days
 
@@ -64,10 +64,6 @@ def parts_of(since: date, until: date, *, by_day: bool) -> tuple[list[str], list
     before = (since.isoformat(), (first - timedelta(days=1)).isoformat()) if since < first else NO_DAYS
     after = (at.isoformat(), until.isoformat()) if at <= until else NO_DAYS
     return months, [before, after]
-
-
-def next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def grouped(by: Sequence[str]) -> "Select[tuple[object, ...]]":

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from tests.support.cast import ANA, BRUNO, CLEO, a_line
 from tests.support.road import FixedModel, Road
 
@@ -125,3 +125,18 @@ def remember(conn, conversation_id, bodies, status):
         id_ = f"{conversation_id}{status}{n}"
         rows.append(same | {"id": id_, "body": body, "status": status, "status_at": at, "created_at": at})
     conn.execute(insert(texts), rows)
+
+
+async def test_an_ending_that_has_to_wait_does_not_lose_what_it_owes_when_another_of_its_set_ends(gym):
+    """Ana's CANCEL stopped all texts and is owed a clarification; a person takes over just as Cleo is answered."""
+    for phone in (ANA, CLEO):
+        await gym.text("Hi", phone=phone)
+    jobs = await jobs_of(gym)
+    ana, cleo = await begun(gym, jobs[ANA], jobs[CLEO])
+    until = gym.clock.now() + timedelta(minutes=5)
+    owed = update(conversations).where(conversations.c.phone == ANA)
+    await gym.db.run(lambda conn: conn.execute(owed.values(clarifies_until=until, taken_over_by="Olga")) and None)
+    endings = [ending(gym, jobs[ANA], ana, "Bye."), ending(gym, jobs[CLEO], cleo, "Hello!")]
+    waits, done = await gym.db.run(finish_turns, endings)
+    assert (waits.dropped, done) == ("a person answers here", None)
+    assert {row.phone: row.clarifies_until for row in gym.rows(conversations)} == {ANA: until, CLEO: None}

@@ -47,7 +47,7 @@ class Record:
 
     job: Claimed
     turn: Begun
-    line: Line | None = None  # whose budget for the model pays
+    line: Line | None = None  # whose budget for the model pays, and whose words these are
     add: Sequence[Step] = ()
     end: Sequence[Step] = ()
     prices: PriceList = field(default_factory=read_prices)
@@ -69,13 +69,12 @@ class Ending:
 
     job: Claimed
     turn: Begun
-    line: Line | None = None  # whose budget for the model pays
+    line: Line | None = None  # whose budget for the model pays, and whose words these are
     add: Sequence[Step] = ()
     reply: str | None
     state: TurnState
     outcome: str
     why: str | None = None
-    clarification: str = ""  # what ends an answer to somebody who may have opted out unawares
     waits_for_new: bool = True  # texts that came meanwhile join the turn instead of ending it
     prices: PriceList = field(default_factory=read_prices)
     now: datetime
@@ -181,8 +180,9 @@ def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow])
     queue_texts(conn, replies, last)
     sql.COUNT_ANSWER(conn, answered)
     sql.END_TURN(conn, ended)
-    if clarifying := [row.id for row in rows.values() if row.clarifies_until is not None]:
-        conn.execute(sql.CLARIFIED, {"ids": sorted(clarifying)})
+    keys = [ending.job.key for ending in endings]
+    if clarifying := sorted(key for key in keys if rows[key].clarifies_until is not None):
+        conn.execute(sql.CLARIFIED, {"ids": clarifying})
     sql.HANDLED_BY(conn, [(ending.turn.id, micros(ending.now)) for ending in endings])
     answer_the_rest(conn, [ending for ending in endings if not ending.waits_for_new])
     finish_many(conn, [ending.job for ending in endings], now=last)
@@ -191,10 +191,11 @@ def end(conn: Connection, endings: Sequence[Ending], rows: Mapping[str, AnyRow])
 
 def clarified(ending: Ending, row: AnyRow, reply: str | None) -> list[NewText]:
     """The answer to who has opted out with a word that may have meant something else: with the way back, or none at all."""
-    if ending.now >= row.clarifies_until or not ending.clarification:
+    if ending.now >= row.clarifies_until or ending.line is None:
         return []
+    clarification = wordings.clarification(ending.line)
     is_answer = reply and ending.state is TurnState.DONE
-    body = f"{reply} {ending.clarification}" if is_answer else ending.clarification
+    body = f"{reply} {clarification}" if is_answer else clarification
     text = text_of(ending.turn, row.line, body, ending.now)
     return [replace(text, purpose=Purpose.OPT_OUT_CONFIRMATION, expires_at=row.clarifies_until)]
 
@@ -206,9 +207,10 @@ def answer_the_rest(conn: Connection, endings: Sequence[Ending]) -> None:
     arm_many(conn, [Arm(kind=KIND, key=each.job.key, due=each.now, now=each.now, priority=1) for each in owed])
 
 
-def hear(conn: Connection, heard: Record, line: Line) -> None:
+def hear(conn: Connection, heard: Record) -> None:
     """Write down what the model heard in a text, and act on it at once. Raises `LostLease`."""
-    (step,), turn, now = heard.add, heard.turn, heard.now
+    (step,), turn, line, now = heard.add, heard.turn, heard.line, heard.now
+    assert line is not None
     check_lease(conn, heard.job)
     sql.ADD_STEP(conn, [step_row(step)])
     charge_answers(conn, [heard], conversations_of(conn, [heard]))

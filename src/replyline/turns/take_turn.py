@@ -17,7 +17,6 @@ from replyline.llm.ask import Model, ask
 from replyline.llm.errors import ModelFiltered, ModelRefused, ModelUnavailable
 from replyline.llm.prompt import Tool
 from replyline.log import get_log
-from replyline.outbound import wordings
 from replyline.plugins.calling import leave
 from replyline.plugins.line import Line
 from replyline.turns import new_steps, progress, record
@@ -168,7 +167,7 @@ class TakeTurn:
         now = self._clock.now()
         step = new_steps.heard(turn, text.id, asks.value, self._model.name, usage, started_at, now)
         heard = record.Record(job=job, turn=turn, add=[step], prices=self._prices.now, line=self._line, now=now)
-        await self._db.run(record.hear, heard, self._line)
+        await self._db.run(record.hear, heard)
         log.info("text_heard", text=text.id, asks=asks.value)
         turn = replace(turn, steps=[*turn.steps, step])
         if asks is Asks.STOP:
@@ -234,7 +233,6 @@ class TakeTurn:
             state=state,
             outcome=outcome,
             why=why,
-            clarification=wordings.clarification(self._line),
             waits_for_new=waits_for_new,
             prices=self._prices.now,
             now=self._clock.now(),

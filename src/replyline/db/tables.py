@@ -3,6 +3,8 @@
 Ids are ours (`db.ids`); times are `UtcTime`; money is whole micro-dollars; phone numbers are E.164.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -29,6 +31,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def only(condition: str) -> dict[str, Any]:
+    """Have an index hold the rows alone of which this is true, on both engines."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 contacts = Table(
     "contacts",
@@ -103,50 +111,13 @@ texts = Table(
     Column("found_at", UtcTime),  # inbound: when we found it in Twilio's list, because no webhook had brought it
     Column("looked_at", UtcTime),  # outbound: when Twilio was last asked how it ended
     Index("ix_texts_conversation_id_created_at", "conversation_id", "created_at"),
-    Index(
-        "ix_texts_waiting",
-        "conversation_id",
-        sqlite_where=text("is_inbound AND handled_at IS NULL"),
-        postgresql_where=text("is_inbound AND handled_at IS NULL"),
-    ),
-    Index(
-        "ix_texts_in_doubt",
-        "status_at",
-        sqlite_where=text("status = 'unknown'"),
-        postgresql_where=text("status = 'unknown'"),
-    ),
-    Index(
-        "ix_texts_unheard_of",
-        "sending_at",
-        sqlite_where=text("status = 'sent'"),
-        postgresql_where=text("status = 'sent'"),
-    ),
-    Index(
-        "ix_texts_found",
-        "found_at",
-        sqlite_where=text("found_at IS NOT NULL"),
-        postgresql_where=text("found_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_texts_ended",
-        "status_at",
-        sqlite_where=text("status IN ('delivered', 'undelivered', 'failed')"),
-        postgresql_where=text("status IN ('delivered', 'undelivered', 'failed')"),
-    ),
-    Index(
-        "ix_texts_held_by_an_error",
-        "error_code",
-        sqlite_where=text("status = 'queued' AND error_code IS NOT NULL"),
-        postgresql_where=text("status = 'queued' AND error_code IS NOT NULL"),
-    ),
-    Index(
-        "ix_texts_advertising",
-        "line",
-        "phone",
-        "sending_at",
-        sqlite_where=text("purpose = 'marketing'"),
-        postgresql_where=text("purpose = 'marketing'"),
-    ),
+    Index("ix_texts_waiting", "conversation_id", **only("is_inbound AND handled_at IS NULL")),
+    Index("ix_texts_in_doubt", "status_at", **only("status = 'unknown'")),
+    Index("ix_texts_unheard_of", "sending_at", **only("status = 'sent'")),
+    Index("ix_texts_found", "found_at", **only("found_at IS NOT NULL")),
+    Index("ix_texts_ended", "status_at", **only("status IN ('delivered', 'undelivered', 'failed')")),
+    Index("ix_texts_held_by_an_error", "error_code", **only("status = 'queued' AND error_code IS NOT NULL")),
+    Index("ix_texts_advertising", "line", "phone", "sending_at", **only("purpose = 'marketing'")),
 )
 
 media = Table(
@@ -206,12 +177,7 @@ turns = Table(
     Column("why", Text),
     Column("record", Json),  # what the model was told of the contact, fixed at the start
     Column("holding_text_id", String(40)),  # the "one moment" text, if it was needed
-    Index(
-        "ix_turns_failed",
-        "ended_at",
-        sqlite_where=text("state = 'failed'"),
-        postgresql_where=text("state = 'failed'"),
-    ),
+    Index("ix_turns_failed", "ended_at", **only("state = 'failed'")),
 )
 
 steps = Table(
@@ -466,12 +432,7 @@ charges = Table(
     Column("price_micros", BigInteger),  # Twilio's own; none until it is known
     Column("currency", String(3), nullable=False, server_default="USD"),
     Column("look_at", UtcTime),  # when Twilio is asked for its price; none: it is known, or was asked for long enough
-    Index(
-        "ix_charges_look_at",
-        "look_at",
-        sqlite_where=text("look_at IS NOT NULL"),
-        postgresql_where=text("look_at IS NOT NULL"),
-    ),
+    Index("ix_charges_look_at", "look_at", **only("look_at IS NOT NULL")),
     Index("ix_charges_at", "at"),
 )
 
@@ -502,14 +463,8 @@ charge_days = Table(
     _micros("cache_write_tokens"),
     _micros("output_tokens"),
     Column("is_folded", Bool, nullable=False),
-    Index(
-        "ix_charge_days_folded",
-        "line",
-        "period",
-        sqlite_where=text("is_folded"),
-        postgresql_where=text("is_folded"),
-    ),
-    Index("ix_charge_days_new", "id", sqlite_where=text("NOT is_folded"), postgresql_where=text("NOT is_folded")),
+    Index("ix_charge_days_folded", "line", "period", **only("is_folded")),
+    Index("ix_charge_days_new", "id", **only("NOT is_folded")),
 )
 
 # The same by conversation, for each month and each year.
@@ -525,22 +480,9 @@ charge_talks = Table(
     _micros("cost_micros"),
     _micros("unknown"),
     Column("is_folded", Bool, nullable=False),
-    Index(
-        "ix_charge_talks_folded",
-        "conversation_id",
-        "period",
-        sqlite_where=text("is_folded"),
-        postgresql_where=text("is_folded"),
-    ),
-    Index(
-        "ix_charge_talks_dearest",
-        "line",
-        "period",
-        "cost_micros",
-        sqlite_where=text("is_folded"),
-        postgresql_where=text("is_folded"),
-    ),
-    Index("ix_charge_talks_new", "id", sqlite_where=text("NOT is_folded"), postgresql_where=text("NOT is_folded")),
+    Index("ix_charge_talks_folded", "conversation_id", "period", **only("is_folded")),
+    Index("ix_charge_talks_dearest", "line", "period", "cost_micros", **only("is_folded")),
+    Index("ix_charge_talks_new", "id", **only("NOT is_folded")),
 )
 
 # What Twilio says it billed, by UTC day and category of its usage records.
@@ -631,12 +573,7 @@ alert_tellings = Table(
     Column("at", UtcTime, nullable=False),
     Column("told", Json, nullable=False),  # keyed hashes of addresses
     Column("over_at", UtcTime),  # when all were told, or those that were not given up
-    Index(
-        "ix_alert_tellings_waiting",
-        "key",
-        sqlite_where=text("over_at IS NULL"),
-        postgresql_where=text("over_at IS NULL"),
-    ),
+    Index("ix_alert_tellings_waiting", "key", **only("over_at IS NULL")),
 )
 
 # How often things happened, by minute, for whoever looks whether all is well.

@@ -20,7 +20,7 @@ import uvloop
 
 from bench.requests import ACCOUNT_SID, AUTH_TOKEN, OUR_NUMBER, PATH, PUBLIC_URL
 from replyline import ActionContext, Line
-from replyline.app import App, Web, spare_the_collector, wire
+from replyline.app import App, Web, share_the_interpreter, spare_the_collector, wire
 from replyline.clock import SystemClock
 from replyline.desk import server_config
 from replyline.inbound.limits import PerAddress
@@ -42,6 +42,7 @@ async def serve(given: argparse.Namespace) -> None:
     listening.listen(4096)  # whoever comes before the server is ready waits
     server = uvicorn.Server(server_config(web(given)))
     spare_the_collector()  # all kinds alike
+    share_the_interpreter()
     threading.Thread(target=answer_parent, args=(server,), daemon=True).start()
     print(listening.getsockname()[1], flush=True)
     await server.serve(sockets=[listening])

@@ -99,9 +99,9 @@ async def test_a_listener_that_fails_harms_no_other(db):
     def fail() -> None:
         raise LookupError
 
+    await settled(db, Ear(db))
     db.listen("work.turn", fail)
     ear = Ear(db)
-    await settled(db, ear)
     await db.run(wake_turns)
     await ear.hears()
     assert await db.run(lambda conn: 1) == 1

@@ -9,8 +9,10 @@ again, and what it did the first time is gone.
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url
@@ -30,6 +32,17 @@ Gathered = Callable[[Conn, Sequence[A]], Sequence[R]]
 
 log = get_log(__name__)
 
+YIELDS = 0.2  # seconds after which a flood of webhooks lets something else go first
+
+
+@dataclass(eq=False, slots=True)
+class Queue:
+    """Units that wait for a thread, and how many threads are busy with some."""
+
+    waiting: deque[Unit] = field(default_factory=deque)
+    running: int = 0
+    at: float = 0.0  # when one of them was begun last
+
 
 class Db:
     """One database, whichever engine it is. Make one with `open_db`."""
@@ -38,7 +51,7 @@ class Db:
         self.url = url
         self.engine_name = backend_of(url)
         self._transactor = transactor
-        self._waiting: deque[Unit] = deque()
+        self._urgent, self._others = Queue(), Queue()
         self._ready = threading.Condition(threading.Lock())
         self._gathering: dict[Callable[..., Any], GatheredUnit] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
@@ -128,10 +141,7 @@ class Db:
             raise DatabaseClosed
 
     def _enqueue(self, unit: Unit) -> None:
-        if unit.urgent:
-            self._waiting.appendleft(unit)
-        else:
-            self._waiting.append(unit)
+        (self._urgent if unit.urgent else self._others).waiting.append(unit)
         self._ready.notify()
 
     def _serve(self) -> None:
@@ -142,25 +152,41 @@ class Db:
             self._put_back(units)
 
     def _take(self) -> list[Unit]:
-        """What to do next; nothing once the database is closing and nothing waits."""
+        """What to do next, all of it urgent or none; nothing once the database is closing and nothing waits."""
         with self._ready:
-            while not self._waiting and not self._closing:
+            while (queue := self._next()) is None:
+                if self._closing and not self._urgent.waiting and not self._others.waiting:
+                    return []
                 self._ready.wait()
+            queue.running += 1
+            queue.at = time.monotonic()
             units: list[Unit] = []
             size = 0
-            while self._waiting and size < self._transactor.shares:
-                units.append(self._waiting.popleft())
+            while queue.waiting and (not units or size < self._transactor.shares):
+                units.append(queue.waiting.popleft())
                 size += units[-1].seize()
             return units
+
+    def _next(self) -> "Queue | None":
+        """Whose turn it is. What is urgent goes first, but leaves one thread to everything else, and a turn now and then.
+
+        More threads would take the processor from the webhooks: each of their statements waits for it anew.
+        """
+        urgent, others = self._urgent, self._others
+        if urgent.waiting and not (others.waiting and not others.running and time.monotonic() - others.at > YIELDS):
+            return urgent
+        return others if others.waiting and not (urgent.running and others.running) else None
 
     def _put_back(self, units: Sequence[Unit]) -> None:
         """Queue the functions again for which more items came meanwhile."""
         with self._ready:
+            (self._urgent if units[0].urgent else self._others).running -= 1
             for unit in units:
                 if unit.rest():
                     self._enqueue(unit)
                 elif isinstance(unit, GatheredUnit):
                     del self._gathering[unit.fn]
+            self._ready.notify_all()
 
     def _wake(self, topics: frozenset[str]) -> None:
         for topic in topics:

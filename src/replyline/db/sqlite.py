@@ -81,7 +81,7 @@ def raw(conn: Connection) -> sqlite3.Connection:
 class SqliteTransactor(Transactor):
     """Group commit on one connection."""
 
-    shares = 150  # more than one set, so that a flood of webhooks leaves room for something else
+    shares = 40  # items, in one transaction: a webhook that has just missed it waits for it
 
     def __init__(self, url: str) -> None:
         self._engine = sqlite_engine(url)

@@ -2,8 +2,10 @@
 
 import asyncio
 import concurrent.futures
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 
@@ -16,10 +18,10 @@ AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 Step = Callable[[Connection], Any]
 
 # A set stays well under the limits of both engines (32,766 parameters on SQLite), and is done before a webhook that has
-# just missed it has waited long.
-LARGEST_SET = 100
-# Results told in one pass of an event loop. Each wakes somebody who may then work for a millisecond.
-TOLD_AT_ONCE = 10
+# just missed it has waited long. Webhooks, of which more wait the longer one set takes, go in larger ones.
+LARGEST_SET, LARGEST_URGENT_SET = 40, 100
+# Results told in one pass of an event loop. Each wakes somebody who may then work for some milliseconds.
+TOLD_AT_ONCE = 3
 
 
 class Settled(NamedTuple):
@@ -28,6 +30,9 @@ class Settled(NamedTuple):
     future: AnyFuture
     value: Any
     error: BaseException | None
+
+
+UNTOLD: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[Settled]] = WeakKeyDictionary()
 
 
 class Call(Protocol):
@@ -110,7 +115,8 @@ class GatheredUnit:
         return was_idle
 
     def seize(self) -> int:
-        self._round, self._waiting = self._waiting[:LARGEST_SET], self._waiting[LARGEST_SET:]
+        largest = LARGEST_URGENT_SET if self.urgent else LARGEST_SET
+        self._round, self._waiting = self._waiting[:largest], self._waiting[largest:]
         self.settled = []
         return len(self._round)
 
@@ -169,11 +175,22 @@ def deliver(units: Sequence[Unit]) -> None:
 
 
 def tell_all(loop: asyncio.AbstractEventLoop, urgent: Sequence[Settled], other: Sequence[Settled]) -> None:
-    """Some now, and the rest when the loop has looked at its connections: a webhook must not wait for a hundred turns."""
-    for each in [*urgent, *other[:TOLD_AT_ONCE]]:
+    """What is urgent now, and the rest behind what waits to be told already."""
+    for each in urgent:
         tell(each)
-    if left := other[TOLD_AT_ONCE:]:
-        loop.call_soon(tell_all, loop, (), left)
+    waiting = UNTOLD.setdefault(loop, deque())
+    was_empty = not waiting
+    waiting.extend(other)
+    if was_empty and waiting:
+        tell_some(loop, waiting)
+
+
+def tell_some(loop: asyncio.AbstractEventLoop, waiting: deque[Settled]) -> None:
+    """A few now, and more when the loop has looked at its connections: a webhook must not wait for a hundred turns."""
+    for _ in range(min(TOLD_AT_ONCE, len(waiting))):
+        tell(waiting.popleft())
+    if waiting:
+        loop.call_soon(tell_some, loop, waiting)
 
 
 def tell(settled: Settled) -> None:

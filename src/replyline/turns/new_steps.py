@@ -1,7 +1,6 @@
 """Making the steps that a turn records."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -34,11 +33,18 @@ def answered(turn: Begun, answer: Answer, started_at: datetime, now: datetime) -
 
 def counted(usage: Usage) -> dict[str, Any]:
     """What an answer used up, within what the columns hold: a server that counts wrongly must not stop the turn."""
-    counts = asdict(usage)
-    for name, count in counts.items():
-        if isinstance(count, int):
-            counts[name] = min(max(count, 0), MOST_COUNTED)
-    return counts | {"model": storable(usage.model)[:100]}
+    return {
+        "model": storable(usage.model)[:100],
+        "input_tokens": within(usage.input_tokens),
+        "cached_tokens": within(usage.cached_tokens),
+        "cache_write_tokens": within(usage.cache_write_tokens),
+        "output_tokens": within(usage.output_tokens),
+        "cost_micros": None if usage.cost_micros is None else within(usage.cost_micros),
+    }
+
+
+def within(count: int) -> int:
+    return min(max(count, 0), MOST_COUNTED)
 
 
 def started(answer: Step, calls: Sequence[ToolCall], now: datetime) -> list[Step]:

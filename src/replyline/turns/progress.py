@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from replyline.characters import storable
 from replyline.llm.prompt import Answer, ToolCall
@@ -84,7 +84,7 @@ def keep(answer: Answer) -> str:
     return json.dumps(
         {
             "text": storable(answer.text[:LONGEST_DRAFT]),
-            "calls": [asdict(call) for call in answer.calls],
+            "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.calls],
             "finish": answer.finish,
             "message": answer.message,
         }

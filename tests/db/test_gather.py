@@ -142,13 +142,15 @@ async def test_while_something_urgent_is_done_one_thread_alone_does_other_things
         begun.append(name)
         let_go.wait(10)
 
-    urgent = asyncio.ensure_future(db.gather(lambda conn, items: [wait(conn, "text") for _ in items], 1, urgent=True))
+    working = [
+        asyncio.ensure_future(db.gather(lambda conn, items: [wait(conn, "text") for _ in items], 1, urgent=True))
+    ]
     await asyncio.sleep(0.1)
-    others = [asyncio.ensure_future(db.run(wait, f"turn {n}")) for n in range(8)]
+    working += [asyncio.ensure_future(db.run(wait, f"turn {n}")) for n in range(8)]
     await asyncio.sleep(0.1)
     while_urgent = list(begun)
     let_go.set()
-    await asyncio.gather(urgent, *others)
+    await asyncio.gather(*working)
     assert while_urgent == (["text", "turn 0"] if len(db._threads) > 1 else ["text"])
     assert len(begun) == 9
 

@@ -10,7 +10,8 @@ from replyline.conversations.store import find_or_start
 from replyline.costs import budgets as money
 from replyline.costs import hours, ledger
 from replyline.costs.ledger import Priced
-from replyline.db.tables import audit_events, budgets, charges, hourly_sends, texts
+from replyline.db import first_id
+from replyline.db.tables import audit_events, budgets, charges, hourly_sends, reservations, texts
 from replyline.outbound.reconcile import GAVE_UP, GIVE_UP_AFTER
 from replyline.plugins.budgets import Budget, Jumps
 from replyline.plugins.programs import Program
@@ -384,3 +385,26 @@ async def test_a_line_without_limits_asks_the_database_nothing_of_them_on_the_wa
         event.remove(Engine, "before_cursor_execute", note)
     assert any("UPDATE texts" in each for each in said)
     assert [each for each in said if any(name in each for name in ("budgets", "reservations", "hourly"))] == []
+
+
+async def test_budgets_of_days_long_past_go_and_those_for_all_time_stay(make_post):
+    post = make_post(budgets=[room_for(9)])
+    now = post.clock.now()
+
+    def add(conn):
+        old, young = first_id("txt", now - timedelta(days=93)), first_id("txt", now - timedelta(days=91))
+        rows = [("d1", "2025-11-28"), ("d2", "2025-11-30"), ("m1", "2025-10"), ("m2", "2025-12"), ("a", "all")]
+        conn.execute(budgets.insert(), [{"line": "gym", "scope": name, "period": period} for name, period in rows])
+        given = [(f"{old}{n}", 0) for n in range(250)] + [("txt_0", 7), (young, 0)]
+        conn.execute(
+            reservations.insert(),
+            [{"text_id": text_id, "line": "gym", "parts": [], "reserved_micros": n} for text_id, n in given],
+        )
+
+    await post.db.run(add)
+    rounds = 1
+    while await post.db.run(money.forget, now):
+        rounds += 1
+    assert rounds == 3
+    assert sorted(row.scope for row in post.rows(budgets)) == ["a", "d2", "m2"]
+    assert sorted(row.reserved_micros for row in post.rows(reservations)) == [0, 7], "what is still reserved stays"

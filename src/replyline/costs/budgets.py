@@ -7,14 +7,14 @@ takes nothing. So what a crash leaves behind is right as it stands, and is settl
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from replyline.costs.allowance import MODEL, Allowance, Key, allowance, of_the_model
 from replyline.costs.prices import USD
-from replyline.db import new_id, wake
+from replyline.db import first_id, new_id, wake
 from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.sets import SetStatement, among, tuples
@@ -30,6 +30,8 @@ QUEUED, ON_ITS_WAY = "queued", frozenset({"sending", "unknown"})  # of `conversa
 CONTACT = "contact"
 USED_UP = 100
 LOOKED_UP = 500
+KEPT = timedelta(days=92)
+AT_ONCE = 100  # rows let go of in one transaction: a webhook may have to wait for it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,6 +224,22 @@ def standing_of(conn: Connection, budget: Budget, line: Line, now: datetime, mos
     ]
 
 
+def forget(conn: Connection, now: datetime) -> bool:
+    """Let go of a little that is over: budgets of past periods, and what texts took of them. True when there may be more.
+
+    What a text of so long ago has cost is settled; a price that Twilio changes later changes the costs alone.
+    """
+    before = now - KEPT
+    old = {"before": first_id("txt", before)}
+    reserved = conn.execute(OLD_RESERVATIONS, old).scalars().all()
+    if reserved:
+        conn.execute(NO_RESERVATIONS, {"ids": list(reserved)})
+    past = [tuple(row) for row in conn.execute(OLD_BUDGETS, {"before": f"{before:%Y-%m-%d}"})]
+    if past:
+        conn.execute(NO_BUDGETS, tuples("keys", past))
+    return AT_ONCE in (len(reserved), len(past))
+
+
 def contact_id_of(conn: Connection, line: str, phone: str) -> str | None:
     """By which id the budget of a person is kept, when the line knows their number."""
     found: str | None = conn.execute(CONTACT_ID, {"of_line": line, "of_phone": phone}).scalar()
@@ -309,6 +327,16 @@ USED_MOST = (
     .order_by((_b.spent_micros + _b.reserved_micros).desc(), _b.scope)
     .limit(bindparam("most"))
 )
+OLD_RESERVATIONS = (
+    select(_r.text_id)
+    .where(_r.text_id < bindparam("before"), _r.reserved_micros == 0)
+    .order_by(_r.text_id)
+    .limit(AT_ONCE)
+)
+NO_RESERVATIONS = delete(reservations).where(_r.text_id.in_(_ids))
+# "all" sorts behind every day and month.
+OLD_BUDGETS = select(_b.line, _b.scope, _b.period).where(_b.period < bindparam("before")).limit(AT_ONCE)
+NO_BUDGETS = delete(budgets).where(_keys)
 CONTACT_ID = select(contacts.c.id).where(
     contacts.c.line == bindparam("of_line"), contacts.c.phone == bindparam("of_phone")
 )

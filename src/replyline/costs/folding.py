@@ -1,4 +1,4 @@
-"""Folds the sums now and then: one work row for all processes."""
+"""Folds the sums now and then, and lets go of what is over: one work row for all processes."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from replyline.clock import Clock
-from replyline.costs import hours, sums
+from replyline.costs import budgets, hours, sums
 from replyline.db import Db
 from replyline.work import Claimed, arm, later
 
@@ -32,4 +32,6 @@ class Fold:
             has_more = await self._db.run(sums.fold)
             await asyncio.sleep(BREATH)
         await self._db.run(hours.forget, self._clock.now())
+        while await self._db.run(budgets.forget, self._clock.now()):
+            await asyncio.sleep(BREATH)
         await self._db.run(later, job, due=self._clock.now() + EVERY, keep_attempts=False)

@@ -2,7 +2,7 @@
 
 from replyline.db.database import Conn, Db, open_db
 from replyline.db.errors import DatabaseClosed, DatabaseDown, OutcomeUnknown, SchemaTooNew, SchemaTooOld
-from replyline.db.ids import new_id
+from replyline.db.ids import first_id, new_id
 from replyline.db.wake import CHANGE, wake
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "OutcomeUnknown",
     "SchemaTooNew",
     "SchemaTooOld",
+    "first_id",
     "new_id",
     "open_db",
     "wake",

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 
 RANDOM_BYTES = 5
 STEP_BYTES = 3  # within a millisecond: 130,000 ids fit into one, and none can be guessed from another
@@ -24,3 +25,8 @@ def new_id(prefix: str) -> str:
             number = _last + 1 + int.from_bytes(os.urandom(STEP_BYTES))
         _last = number
     return f"{prefix}_{number:022x}"
+
+
+def first_id(prefix: str, at: datetime) -> str:
+    """What ids sort behind that are made from then on, by the machine's clock."""
+    return f"{prefix}_{int(at.timestamp() * 1000) << 8 * RANDOM_BYTES:022x}"

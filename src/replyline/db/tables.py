@@ -521,6 +521,7 @@ budgets = Table(
     _micros("reserved_micros"),  # estimates of what is on the wire, or in doubt
     _micros("raised_micros"),  # what a person added for this period
     Column("alerted", Integer, nullable=False, server_default="0"),  # the highest threshold that was told, in percent
+    Index("ix_budgets_period", "period"),
 )
 
 # What each text takes of which budgets: reserved before it leaves, then spent.

@@ -27,11 +27,14 @@ class Fold:
         self._db, self._clock = db, clock
 
     async def __call__(self, job: Claimed) -> None:
-        has_more = True
-        while has_more:
-            has_more = await self._db.run(sums.fold)
-            await asyncio.sleep(BREATH)
-        await self._db.run(hours.forget, self._clock.now())
-        while await self._db.run(budgets.forget, self._clock.now()):
-            await asyncio.sleep(BREATH)
+        for little in (sums.fold, self._forget):
+            has_more = True
+            while has_more:
+                has_more = await self._db.run(little)
+                await asyncio.sleep(BREATH)
         await self._db.run(later, job, due=self._clock.now() + EVERY, keep_attempts=False)
+
+    def _forget(self, conn: Connection) -> bool:
+        now = self._clock.now()
+        hours.forget(conn, now)
+        return budgets.forget(conn, now)

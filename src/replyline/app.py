@@ -333,7 +333,7 @@ def pools(
     alerts = settings.alerts.get_secret_value() if settings.alerts else ""
     tell = Tell(db=db, clock=clock, name=line.name, addresses=addresses_in(alerts, secret_of(settings)))
     return [
-        Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once),
+        Pool(kinds={schedule.KIND: turn}, at_once=settings.at_once, begun_together=20),
         Pool(kinds={queue.KIND: send}, at_once=100, is_cut_off=lambda: twilio.is_cut_off),
         Pool(kinds={media.KIND: fetch, media_at_twilio.KIND: delete}, at_once=20),
         Pool(kinds={backfill.KIND: find}, at_once=1),

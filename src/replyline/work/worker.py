@@ -48,6 +48,7 @@ class Pool:
 
     kinds: Mapping[str, Do]
     at_once: int
+    begun_together: int = MOST_IN_ONE  # at most: what begins in one moment ends in one, and webhooks wait behind it
     is_cut_off: Callable[[], bool] = lambda: False  # from what the work needs: then others go first
 
 
@@ -213,7 +214,7 @@ class RunningPool:
         if self._is_full:
             return BREATH  # or until the next that ends wakes us
         try:
-            taken = await self._db.run(self._claim, min(free, MOST_IN_ONE))
+            taken = await self._db.run(self._claim, min(free, self._pool.begun_together))
             jobs = taken.jobs
             if stopping.is_set():  # what a gate has begun goes on; the rest is for others
                 await self._db.run(hand_back, [job for job in jobs if job.brought is None], now=self._clock.now())

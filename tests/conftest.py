@@ -21,12 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out.leave_out_long(items, wanted=config.getoption("--long"))
-    items.sort(key=takes)  # what waits for minutes begins first, and the rest fills the time
-
-
-def takes(item: pytest.Item) -> int:
-    """0 for the longest."""
-    return 0 if item.get_closest_marker("long") else 1 if item.get_closest_marker("process") else 2
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from replyline.db import Db
+from replyline.db.database import YIELDS
 from replyline.db.units import TOLD_AT_ONCE
 
 
@@ -98,11 +99,12 @@ async def test_items_of_canceled_callers_are_done_and_disturb_nobody(db):
     await db.close()
 
 
-async def test_what_is_urgent_goes_before_all_that_waits(db):
+@pytest.mark.parametrize("seconds", [0.1, 2 * YIELDS], ids=["quick", "slow"])
+async def test_what_is_urgent_goes_before_all_that_waits_however_long_the_work_before_it_took(db, seconds):
     order = []
     let_go = threading.Event()
     held = [asyncio.ensure_future(db.run(lambda conn: let_go.wait(10))) for _ in db._threads]
-    await asyncio.sleep(0.1)  # every thread has one
+    await asyncio.sleep(seconds)  # every thread has one
     waiting = [asyncio.ensure_future(db.run(lambda conn, n=n: order.append(n))) for n in range(8)]
     urgent = asyncio.ensure_future(db.gather(lambda conn, items: [order.append("text")], 1, urgent=True))
     await asyncio.sleep(0)

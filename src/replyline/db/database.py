@@ -41,7 +41,7 @@ class Queue:
 
     waiting: deque[Unit] = field(default_factory=deque)
     running: int = 0
-    at: float = 0.0  # when one of them was begun last
+    since: float = 0.0  # when the first began to wait, or the last that was done ended
 
 
 class Db:
@@ -141,8 +141,14 @@ class Db:
             raise DatabaseClosed
 
     def _enqueue(self, unit: Unit) -> None:
-        (self._urgent if unit.urgent else self._others).waiting.append(unit)
+        queue = self._queue_of(unit)
+        if not queue.waiting:
+            queue.since = time.monotonic()
+        queue.waiting.append(unit)
         self._ready.notify()
+
+    def _queue_of(self, unit: Unit) -> Queue:
+        return self._urgent if unit.urgent else self._others
 
     def _serve(self) -> None:
         while units := self._take():
@@ -159,28 +165,29 @@ class Db:
                     return []
                 self._ready.wait()
             queue.running += 1
-            queue.at = time.monotonic()
             units: list[Unit] = []
             size = 0
-            while queue.waiting and (not units or size < self._transactor.shares):
+            while queue.waiting and size < self._transactor.shares:
                 units.append(queue.waiting.popleft())
                 size += units[-1].seize()
             return units
 
-    def _next(self) -> "Queue | None":
+    def _next(self) -> Queue | None:
         """Whose turn it is. What is urgent goes first, but leaves one thread to everything else, and a turn now and then.
 
         More threads would take the processor from the webhooks: each of their statements waits for it anew.
         """
         urgent, others = self._urgent, self._others
-        if urgent.waiting and not (others.waiting and not others.running and time.monotonic() - others.at > YIELDS):
+        if urgent.waiting and not (others.waiting and not others.running and time.monotonic() - others.since > YIELDS):
             return urgent
         return others if others.waiting and not (urgent.running and others.running) else None
 
     def _put_back(self, units: Sequence[Unit]) -> None:
         """Queue the functions again for which more items came meanwhile."""
         with self._ready:
-            (self._urgent if units[0].urgent else self._others).running -= 1
+            queue = self._queue_of(units[0])
+            queue.running -= 1
+            queue.since = time.monotonic()
             for unit in units:
                 if unit.rest():
                     self._enqueue(unit)

@@ -14,6 +14,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, sel
 
 from replyline.costs.allowance import MODEL, Allowance, Key, allowance, of_the_model
 from replyline.costs.prices import USD
+from replyline.costs.sums import AT_ONCE
 from replyline.db import first_id, new_id, wake
 from replyline.db.both import if_new
 from replyline.db.columns import AnyRow, UtcTime
@@ -31,7 +32,6 @@ CONTACT = "contact"
 USED_UP = 100
 LOOKED_UP = 500
 KEPT = timedelta(days=92)
-AT_ONCE = 100  # rows let go of in one transaction: a webhook may have to wait for it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -249,6 +249,25 @@ async def test_a_nonsense_answer_may_be_tried_again(server: OpenAIServer, model_
         await say(built(server, model_name, retries=0), HELLO)
 
 
+@pytest.mark.parametrize(
+    "not_quite",
+    [
+        {"created": None},
+        {"service_tier": "standard", "system_fingerprint": None, "usage": None},
+        {"metadata": {"weight_versions": ["a"]}, "own": {"timings": [1, 2]}},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "OK"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "OK"}}]},
+    ],
+)
+async def test_an_answer_that_is_not_quite_openais_is_read_all_the_same(
+    server: OpenAIServer, not_quite: dict[str, object]
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "OK"}, "finish_reason": "stop"}
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **not_quite}
+    server.brain = lambda asked: Reply(raw=json.dumps(answer).encode())
+    assert await say(built(server, retries=0), HELLO) == "OK"
+
+
 @BOTH
 async def test_a_cut_off_answer_says_so(server: OpenAIServer, model_name: str) -> None:
     server.brain = lambda asked: Reply(text="We are very", finish="length")

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.hostile.requests import a_case
-from tests.hostile.run import Run, fuzz
+from replyline.clock import FakeClock
+from tests.hostile.requests import Hostile, a_case
+from tests.hostile.run import Run, fuzz, fuzz_one_sign_up
+from tests.hostile.sign_ups import a_sign_up
+from tests.hostile.target import START
 from tests.support import databases, postgres_server
 
 ENGINES = ("sqlite", "postgresql")
@@ -23,21 +26,32 @@ def main() -> None:
         "--seed", type=int, default=random.randrange(1_000_000), help="the same seed makes the same requests"
     )
     parser.add_argument("--case", type=int, help="show the request of this number, and send it alone")
+    parser.add_argument("--sign-up", type=int, metavar="N", help="the same of the sign-up of this number")
     parser.add_argument("--engine", choices=ENGINES, help="one engine only")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     if given.case is not None:
-        show(given.seed, given.case)
-    count = given.count if given.case is None else 1
+        show(a_case(given.seed, given.case))
+    if given.sign_up is not None:
+        show(a_sign_up(given.seed, given.sign_up, FakeClock(START).now().timestamp()))
     postgres_server.begin_run()
     try:
         for engine in [given.engine] if given.engine else ENGINES:
             with a_database(engine) as (url, folder):
-                told = print if count > 1 else lambda words: None
-                run = asyncio.run(fuzz(url, folder, seed=given.seed, count=count, first=given.case or 0, tell=told))
-            print(as_text(engine, run), flush=True)
+                print(asyncio.run(send(url, folder, engine, given)), flush=True)
     finally:
         postgres_server.end_run()
+
+
+async def send(url: str, folder: Path, engine: str, given: argparse.Namespace) -> str:
+    """What was asked for, and what came of it."""
+    if given.sign_up is not None:
+        await fuzz_one_sign_up(url, folder, seed=given.seed, number=given.sign_up)
+        return f"{engine}: every promise held."
+    if given.case is not None:
+        one = await fuzz(url, folder, seed=given.seed, count=1, first=given.case, with_sign_ups=False)
+        return as_text(engine, one)
+    return as_text(engine, await fuzz(url, folder, seed=given.seed, count=given.count, tell=print))
 
 
 @contextmanager
@@ -51,8 +65,7 @@ def a_database(engine: str) -> Iterator[tuple[str, Path]]:
                 yield url, folder
 
 
-def show(seed: int, number: int) -> None:
-    case = a_case(seed, number)
+def show(case: Hostile) -> None:
     print(f"{' + '.join(case.made_by)}\n{case.method} {case.url[:2000]}")
     for name, value in case.sent_headers:
         print(f"{name.decode('latin-1')}: {value[:200]!r}")
@@ -76,7 +89,8 @@ def as_text(engine: str, run: Run) -> str:
         for row in [head, *rows]
     ]
     summary = (
-        f"\n{engine}: {run.count} requests and {run.turns} turns in {run.seconds:.0f} s; every promise held. "
+        f"\n{engine}: {run.count} requests, {run.sign_ups} sign-ups and {run.turns} turns in {run.seconds:.0f} s; "
+        f"every promise held. "
         f"Memory grew by {run.growth:.1f} MB once warm. Replay one with make fuzz ARGS='--seed {run.seed} --case N'."
     )
     return "\n".join([*lines, summary])

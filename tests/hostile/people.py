@@ -2,6 +2,7 @@
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "c0ffee0123456789abcdef0123456789"
+SIGN_UP_SECRET = "5ec2e70123456789abcdef0123456789"
 OTHER_TOKEN = "deadbeef0123456789abcdef01234567"
 PUBLIC = "https://sms.example.test"
 OURS = "+14155550100"

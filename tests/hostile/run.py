@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from sqlalchemy import select
 
 from replyline.db.tables import texts
 from tests.hostile.logs import logged, taken
-from tests.hostile.people import MARK, PHONE, TOKEN
+from tests.hostile.people import MARK, PHONE, SIGN_UP_SECRET, TOKEN
 from tests.hostile.reading import read_all, take_all_turns
 from tests.hostile.requests import Hostile, a_case
-from tests.hostile.target import a_target
+from tests.hostile.sign_ups import SignUp, a_sign_up, try_sign_ups
+from tests.hostile.target import Target, a_target
 
 HANDFUL = 200
+SIGN_UPS = 25  # with each handful
 WARM = 10_000  # requests after which memory must not grow any more
-SECRETS = (MARK, TOKEN, PHONE[1:])
+SECRETS = (MARK, TOKEN, SIGN_UP_SECRET, PHONE[1:])
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Run:
 
     seed: int
     count: int = 0
+    sign_ups: int = 0
     turns: int = 0
     seconds: float = 0.0
     tally: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -47,6 +50,7 @@ async def fuzz(
     count: int,
     first: int = 0,
     turns_every: int = 20,
+    with_sign_ups: bool = True,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Run:
     """Send `count` requests. Raises `AssertionError` with how to replay the one that broke a promise."""
@@ -60,11 +64,14 @@ async def fuzz(
                 await target.must_leave_no_trace([case for case in cases if not case.is_accepted])
                 await target.must_be_kept_right(accepted)
                 await target.app.db.run(read_stored, [case.sid for case in accepted])
+                sign_ups = some_sign_ups(target, seed, n * SIGN_UPS, SIGN_UPS if with_sign_ups else 0)
+                await try_sign_ups(target, sign_ups)
                 if n % turns_every == turns_every - 1:
                     run.turns += await take_all_turns(target, folder)
-                must_keep_quiet(taken(log), cases)
+                must_keep_quiet(taken(log), [*cases, *sign_ups])
                 target.clock.advance(seconds=1)
                 run.count += len(cases)
+                run.sign_ups += len(sign_ups)
                 if n % 25 == 24:
                     run.memory.append((run.count, resident()))
                     so_far = f"{run.memory[-1][1]:.0f} MB  {time.monotonic() - began:.0f} s"
@@ -74,13 +81,27 @@ async def fuzz(
     return run
 
 
+async def fuzz_one_sign_up(database_url: str, folder: Path, *, seed: int, number: int) -> None:
+    """Send this sign-up alone, as a run would."""
+    async with a_target(database_url, folder) as target:
+        with logged() as log:
+            cases = some_sign_ups(target, seed, number, 1)
+            await try_sign_ups(target, cases)
+            must_keep_quiet(taken(log), cases)
+
+
+def some_sign_ups(target: Target, seed: int, first: int, count: int) -> list[SignUp]:
+    now = target.clock.now().timestamp()
+    return [a_sign_up(seed, number, now) for number in range(first, first + count)]
+
+
 def read_stored(conn: Any, sids: list[str]) -> None:
     read_all(conn.execute(select(texts).where(texts.c.is_inbound, texts.c.sid.in_(sids))).all())
 
 
-def must_keep_quiet(written: str, cases: list[Hostile]) -> None:
+def must_keep_quiet(written: str, cases: Sequence[Hostile]) -> None:
     """No number, body, token, query or signature is in the log."""
-    signatures = [case.signature for case in cases if case.signature and len(case.signature) > 8]
+    signatures = [signed for case in cases if (signed := case.signature) and len(signed) > 8]
     senders = [case.said.get("From", "") for case in cases]
     for secret in (*SECRETS, *signatures, *(sender for sender in senders if len(sender) > 9)):
         at = written.find(secret)

@@ -23,7 +23,7 @@ from replyline.examples.gym import line
 from replyline.inbound.limits import PerAddress
 from replyline.inbound.webhooks import SID
 from replyline.settings import read_settings
-from tests.hostile.people import ACCOUNT, OURS, PHONE, PUBLIC, TOKEN
+from tests.hostile.people import ACCOUNT, OURS, PHONE, PUBLIC, SIGN_UP_SECRET, TOKEN
 from tests.hostile.requests import FALLBACK, SMS, STATUS, Hostile, sent_id, sent_sid
 
 START = "2026-03-02 18:00 UTC"
@@ -191,7 +191,9 @@ async def a_target(database_url: str, folder: Path) -> AsyncIterator[Target]:
         dotenv=None,
         twilio_account_sid=ACCOUNT,
         twilio_auth_token=TOKEN,
+        twilio_phone_number=OURS,
         public_url=PUBLIC,
+        sign_up_secret=SIGN_UP_SECRET,
         database_url=database_url,
         media_dir=folder / "media",
     )

@@ -203,6 +203,12 @@ async def test_a_signed_form_is_kept_with_what_was_shown_from_where(form, asking
     assert (again.status_code, again.json()["event"]) == (200, event.id)
 
 
+async def test_a_submission_whose_id_no_database_can_hold_is_still_one_sign_up(form, asking):
+    assert [(await form(submission="f\x00-1", name="A\x00na")).status_code for _ in range(2)] == [201, 200]
+    (event,) = asking.db.run_blocking(lambda c: c.execute(EVENTS).all())
+    assert (event.proof["submission"], event.proof["name"]) == ("f-1", "Ana")
+
+
 @pytest.mark.parametrize(
     ("given", "status"),
     [

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from replyline.clock import Clock
@@ -74,7 +74,10 @@ class SignUpPage:
     async def answer(self, request: Request) -> Response:
         if self._secret is None:
             return no(404, "Nobody can sign up here until REPLYLINE_SIGN_UP_SECRET is set.")
-        body = await body_of(request, LARGEST_BODY)
+        try:
+            body = await body_of(request, LARGEST_BODY)
+        except ClientDisconnect:  # nobody hears the answer; the form sends it again
+            return no(400, "The sign-up ended before it was complete.")
         if body is None:
             return no(413, f"A sign-up has at most {LARGEST_BODY} bytes.")
         if not is_signed(self._secret, body, request.headers.get(HEADER, ""), self._clock.now().timestamp()):
@@ -118,7 +121,7 @@ def as_sign_up(form: Form, line: Line) -> SignUp:
         tier=Tier(form.tier),
         source="web_form",
         program=form.program,
-        submission=form.submission,
+        submission=form.submission.replace("\x00", ""),  # as it is kept, so that it is known when it comes again
         proof={name: value.replace("\x00", "") for name, value in kept.items() if value},
     )
 

@@ -35,22 +35,19 @@ class FastAsyncOpenAI(AsyncOpenAI):
         return FastChat(self)
 
     @cached_property
-    def _made(self) -> dict[object, httpx2.Request]:
+    def _made(self) -> dict[object, tuple[FinalRequestOptions, httpx2.Request]]:
         return {}
 
     async def ask(self, path: str, arguments: Mapping[str, Any], answer: type[BaseModel]) -> Any:
         """POST the arguments as JSON until there is an answer, as often as the package would. Raises its errors."""
         body = {name: value for name, value in arguments.items() if not isinstance(value, Omit | NotGiven)}
         headers, more = body.pop("extra_headers", None), body.pop("extra_body", None)
-        timeout = body.pop("timeout", self.timeout)
+        options, made = self._makes(path, headers or {}, body.pop("timeout", self.timeout))
         content = openapi_dumps(body | (more or {}))
-        options = FinalRequestOptions.construct(
-            method="post", url=path, headers=headers, timeout=timeout, json_data={}, security={"bearer_auth": True}
-        )
         for left in range(self.max_retries, -1, -1):
             headers_of_answer = None
             try:
-                response = await self._send(self._request(options, content))
+                response = await self._send(made, content)
             except APIConnectionError:  # or took too long
                 if not left:
                     raise
@@ -63,21 +60,29 @@ class FastAsyncOpenAI(AsyncOpenAI):
             await asyncio.sleep(self._calculate_retry_timeout(left, options, headers_of_answer))
         raise AssertionError("The last try answers or raises.")
 
-    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+    def _makes(
+        self, path: str, headers: Mapping[str, str], timeout: object
+    ) -> tuple[FinalRequestOptions, httpx2.Request]:
+        """An empty request with the package's address, headers and time limits. Made once: it takes longer than sending."""
+        key = (path, str(timeout), *headers.items())
+        if (known := self._made.get(key)) is not None:
+            return known
+        options = FinalRequestOptions.construct(
+            method="post", url=path, headers=headers, timeout=timeout, json_data={}, security={"bearer_auth": True}
+        )
+        request = self._build_request(options)
+        del request.headers["content-length"]
+        self._made[key] = options, request
+        return options, request
+
+    async def _send(self, made: httpx2.Request, content: bytes) -> httpx2.Response:
+        request = httpx2.Request("POST", made.url, headers=made.headers, content=content, extensions=made.extensions)
         try:
             return await self._client.send(request)
         except httpx2.TimeoutException as error:
             raise APITimeoutError(request=request) from error
         except (httpx2.RequestError, ssl.SSLError) as error:
             raise APIConnectionError(request=request) from error
-
-    def _request(self, options: FinalRequestOptions, content: bytes) -> httpx2.Request:
-        """With the address, headers and time limits of the package, made once: they take longer than sending."""
-        key = (options.url, str(options.timeout), *(options.headers or {}).items())
-        if (made := self._made.get(key)) is None:
-            made = self._made[key] = self._build_request(options)
-            del made.headers["content-length"]
-        return httpx2.Request("POST", made.url, headers=made.headers, content=content, extensions=made.extensions)
 
     async def _read(self, response: httpx2.Response, answer: type[BaseModel], options: FinalRequestOptions) -> Any:
         """The answer; one that is not quite as OpenAI says, as the package makes the best of it."""

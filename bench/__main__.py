@@ -21,6 +21,7 @@ def main() -> None:
     parts = ["webhooks", "turns", "judging", "load", "segments", "costs"]
     parser.add_argument("--only", choices=parts, help="measure one part")
     parser.add_argument("--crowds", default="", metavar="N,N", help="of the load, these crowds only, by their number")
+    parser.add_argument("--load-rounds", type=int, default=3, help="how often each crowd comes; the median counts")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     given = parser.parse_args()
     text = uvloop.run(measure(given))
@@ -56,7 +57,7 @@ async def measure(given: argparse.Namespace) -> str:
             judged = judging.measure(databases(1), rounds=given.rounds)
         if given.only in {None, "load"}:
             chosen = [crowds.CROWDS[int(n)] for n in given.crowds.split(",") if n] or crowds.CROWDS
-            load = await crowds.measure(lambda: databases(1), folder, chosen)
+            load = await crowds.measure(lambda: databases(1), folder, chosen, rounds=given.load_rounds)
         of_costs = costs.measure(databases(1)) if given.only in {None, "costs"} else []
         return page.as_text(about, requests, ends, judged, load, counted, of_costs)
 

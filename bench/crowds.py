@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench.databases import Database
 from bench.elsewhere import Twilio, listen, openai, openai_text
@@ -40,8 +41,8 @@ class Crowd:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """What one crowd was like on one engine."""
+class Run:
+    """What one crowd was like on one engine, once."""
 
     crowd: Crowd
     engine: str
@@ -52,6 +53,35 @@ class Measured:
     stored: int
     turns: int
     sent: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What one crowd was like on one engine: the medians of its runs, and the worst webhook and most memory of any."""
+
+    crowd: Crowd
+    engine: str
+    runs: Sequence[Run]
+
+    @property
+    def seconds(self) -> float:
+        return median(run.seconds for run in self.runs)
+
+    def webhook_ms(self, percent: float) -> float:
+        return median(run.webhooks.ms(percent) for run in self.runs)
+
+    @property
+    def worst_ms(self) -> float:
+        return max(run.webhooks.ms(100) for run in self.runs)
+
+    @property
+    def peak_mib(self) -> float:
+        return max(run.peak_mib for run in self.runs)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Of one text, its reply included."""
+        return 1000 * median(run.cpu_seconds for run in self.runs) / self.crowd.texts
 
 
 CROWDS = [
@@ -66,23 +96,28 @@ CROWDS = [
 ]
 
 
-async def measure(make: Callable[[], Sequence[Database]], folder: Path, crowds: Sequence[Crowd]) -> list[Measured]:
-    """Each crowd on each engine, each with a server and a database of its own."""
+async def measure(
+    make: Callable[[], Sequence[Database]], folder: Path, crowds: Sequence[Crowd], *, rounds: int = 1
+) -> list[Measured]:
+    """Each crowd on each engine, round after round, each with a server and a database of its own."""
     urls = {
         BARE: "",
         WIRE: f"http://127.0.0.1:{await listen(openai_text, takes=MODEL_TAKES)}/v1",
         ACTION: f"http://127.0.0.1:{await listen(openai, takes=MODEL_TAKES)}/v1",
     }
-    measured = []
-    for crowd in crowds:
-        for database in make():
-            each = await run(crowd, database, folder, urls[crowd.model])
-            measured.append(each)
-            print(f"{row(each)}", flush=True)
-    return measured
+    runs: dict[tuple[Crowd, str], list[Run]] = {}
+    for number in range(rounds):
+        for crowd in crowds:
+            for database in make():
+                once = await run(crowd, database, folder, urls[crowd.model])
+                runs.setdefault((crowd, database.name), []).append(once)
+                print(
+                    f"round {number + 1}  {row(Measured(crowd=crowd, engine=database.name, runs=[once]))}", flush=True
+                )
+    return [Measured(crowd=crowd, engine=engine, runs=each) for (crowd, engine), each in runs.items()]
 
 
-async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) -> Measured:
+async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) -> Run:
     twilio = Twilio()
     requests = signed_requests(crowd.texts, PHONES[: crowd.phones])
     options: dict[str, str | Path] = {
@@ -103,7 +138,7 @@ async def run(crowd: Crowd, database: Database, folder: Path, model_url: str) ->
         webhooks = await put_paced(server.port, requests, per_second=pace)
         await answered(twilio, database)
         cpu, peak = server.cpu_seconds() - before, server.peak_mib()
-    each = Measured(
+    each = Run(
         crowd=crowd,
         engine=database.name,
         webhooks=webhooks,
@@ -127,7 +162,7 @@ async def answered(twilio: Twilio, database: Database) -> None:
         await asyncio.sleep(0.5)
 
 
-def check(each: Measured, database: Database, twilio: Twilio) -> None:
+def check(each: Run, database: Database, twilio: Twilio) -> None:
     """None was lost, none was answered twice."""
     texts, phones = each.crowd.texts + len(WARM_UP), each.crowd.phones + len(WARM_UP)
     found = {
@@ -158,9 +193,9 @@ def table(measured: Sequence[Measured]) -> str:
 
 
 def row(each: Measured) -> str:
-    crowd, hooks = each.crowd, each.webhooks
+    crowd = each.crowd
     return (
         f"| {crowd.texts:,} | {crowd.phones:,} | {crowd.arrival} | {MODELS[crowd.model]} | {each.engine} "
-        f"| {each.seconds:.1f} s | {hooks.ms(50):.0f} ms | {hooks.ms(99):.0f} ms | {hooks.ms(100):.0f} ms "
-        f"| {each.peak_mib:.0f} MiB | {1000 * each.cpu_seconds / crowd.texts:.1f} ms | 0 |"
+        f"| {each.seconds:.1f} s | {each.webhook_ms(50):.0f} ms | {each.webhook_ms(99):.0f} ms | {each.worst_ms:.0f} ms "
+        f"| {each.peak_mib:.0f} MiB | {each.cpu_ms:.1f} ms | 0 |"
     )

@@ -90,7 +90,7 @@ def load_aims(load: Sequence[crowds.Measured]) -> list[str]:
     """Judged as Twilio pushes: with all in one second, a burst is as fast as texts can be stored."""
     aims = []
     for each in load:
-        crowd, p99 = each.crowd, each.webhooks.ms(99)
+        crowd, p99 = each.crowd, each.webhook_ms(99)
         if crowd.arrival == crowds.SAME_SECOND:
             continue
         who = f"{crowd.texts:,} texts, {crowds.MODELS[crowd.model]}, {each.engine}"

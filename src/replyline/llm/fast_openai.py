@@ -61,7 +61,7 @@ class FastAsyncOpenAI(AsyncOpenAI):
         raise AssertionError("The last try answers or raises.")
 
     def _makes(
-        self, path: str, headers: Mapping[str, str], timeout: object
+        self, path: str, headers: Mapping[str, str], timeout: float | httpx2.Timeout | None
     ) -> tuple[FinalRequestOptions, httpx2.Request]:
         """An empty request with the package's address, headers and time limits. Made once: it takes longer than sending."""
         key = (path, str(timeout), *headers.items())

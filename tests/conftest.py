@@ -24,11 +24,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    left_out.be_thorough(config.getoption("--long"))
     if not hasattr(config, "workerinput"):
         postgres_server.begin_run()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    databases.drop_what_is_as_new()
     if not hasattr(config, "workerinput"):
         databases.drop_postgres_template()
         postgres_server.end_run()
@@ -49,7 +51,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield databases.sqlite_database(tmp_path)
         return
     databases.need_postgres()
-    with databases.postgres_database() as url:
+    # Processes may go on after their test, and must not meet the next one.
+    with databases.postgres_database(is_used_again=not request.node.get_closest_marker("process")) as url:
         yield url
 
 

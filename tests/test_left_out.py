@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import postgres_server
+from tests.support import left_out, postgres_server
 
 CONFTEST = """
 from tests.support import left_out
@@ -119,3 +119,13 @@ def test_the_newest_postgresql_of_a_machine_is_taken(monkeypatch, tmp_path):
             (folder / program).touch()
     monkeypatch.setattr(postgres_server, "PLACES", [(str(tmp_path), "*/bin")])
     assert postgres_server.version_in(postgres_server.binary("initdb"))[-1] == 17
+
+
+@pytest.mark.parametrize(
+    ("ci", "is_wanted", "tried"), [("", False, 5), ("", True, 100), ("true", False, 100), ("false", False, 5)]
+)
+def test_fewer_random_cases_are_tried_where_a_person_waits(monkeypatch, ci, is_wanted, tried):
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(left_out, "_is_thorough", None)
+    left_out.be_thorough(is_wanted)
+    assert left_out.as_many(100, quick=5) == tried

@@ -196,6 +196,7 @@ async def test_a_refund_is_found_and_its_day_is_the_bills_again(books):
     assert books.rows(charges.c.kind == Kind.ADJUSTMENT) == []
 
 
+@pytest.mark.long
 async def test_a_month_with_late_prices_failures_and_refunds_ends_as_the_bill_to_the_micro_dollar(make_post):
     post = make_post(page=50)
 

@@ -134,7 +134,7 @@ async def test_what_is_urgent_lets_something_else_go_first_now_and_then(db):
             assert await db.run(lambda conn: 1) == 1
     is_over.set()
     await asyncio.gather(*floods)
-    assert stored > 100
+    assert stored > 40  # and the flood went on meanwhile, twenty at a time
 
 
 async def test_while_something_urgent_is_done_one_thread_alone_does_other_things(db):

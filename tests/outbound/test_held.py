@@ -19,6 +19,7 @@ from replyline.rules.verdict import Refuse, Send, Wait
 from replyline.work import take
 from tests.support.cast import GYM_NUMBER, a_line
 from tests.support.databases import only_on_sqlite
+from tests.support.left_out import as_many
 
 BOOK = read_rulebook()
 ENDS = {Status.SENDING, Status.EXPIRED, Status.REFUSED}
@@ -75,7 +76,9 @@ def no(at, patience):
 
 @only_on_sqlite
 @pytest.mark.timeout(300)
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=as_many(250, quick=50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     phone=phones,
     known=places,

@@ -7,9 +7,10 @@ import random
 import pytest
 
 from replyline.db import open_db
+from tests.support.left_out import as_many
 from tests.support.stop_race import Pauses, Race, agree_all, breaches, claim_in_process, people_of, shares
 
-PEOPLE = int(os.environ.get("STOP_RACE_PEOPLE", "1000"))  # `make races` takes ten times as many
+PEOPLE = int(os.environ.get("STOP_RACE_PEOPLE") or as_many(1_000, quick=150))  # `make races` takes 10,000
 SEED = "STOP_RACE_SEED"  # of a run that failed: it tries the same again
 
 
@@ -45,6 +46,7 @@ def test_stops_among_their_texts_let_nothing_leave_afterwards(race):
     race(PEOPLE, in_threads)
 
 
+@pytest.mark.long
 @pytest.mark.process
 @pytest.mark.timeout(180)
 def test_stops_among_texts_that_several_processes_claim_let_nothing_leave_afterwards(race):

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.left_out import as_many
 
 from replyline.plugins.programs import Tier
 from replyline.rules.facts import Consent, Facts, Purpose
@@ -147,6 +148,7 @@ def always(verdict):
     return lambda _facts, _now: verdict
 
 
+@settings(max_examples=as_many(100, quick=25), suppress_health_check=[HealthCheck.too_slow])  # the first one is
 @given(some_facts, st.lists(verdicts, max_size=4), verdicts, st.integers(0, 4))
 def test_no_further_rule_makes_a_verdict_milder(given_facts, said, more, place):
     rules = [always(verdict) for verdict in said]

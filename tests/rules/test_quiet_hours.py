@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.left_out import as_many
 from tests.support.slow_hours import NAMES, ROWS, closes, is_barred, is_within
 
 from replyline.clock import as_utc
@@ -158,7 +159,7 @@ PEOPLE_ABROAD = {
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=as_many(400, quick=100), deadline=None)
 @given(row=st.sampled_from(AREAS), at=moments)
 def test_no_advertisement_reaches_an_american_inside_any_window_that_applies(row, at):
     person = facts(f"+1{row['area_code']}5550123")
@@ -174,7 +175,7 @@ def test_no_advertisement_reaches_an_american_inside_any_window_that_applies(row
         assert any(not is_open(demand, leaves - timedelta(microseconds=1)) for demand in demands)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=as_many(200, quick=50), deadline=None)
 @given(country=st.sampled_from(sorted(PEOPLE_ABROAD)), at=moments)
 def test_no_advertisement_reaches_anybody_abroad_inside_their_countrys_hours(country, at):
     person = facts(PEOPLE_ABROAD[country])
@@ -190,7 +191,7 @@ def test_no_advertisement_reaches_anybody_abroad_inside_their_countrys_hours(cou
         assert any(is_within(group, here) for group in row["promo_hours_local"].split("|"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=as_many(60, quick=20), deadline=None)
 @given(at=moments)
 def test_somebody_who_may_be_anywhere_in_the_country_still_gets_an_hour(at):
     held = quiet_hours(facts(TOLL_FREE), at)

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.left_out import as_many
 from tests.support.slow_hours import NAMES, ROWS, closes, is_barred, is_within
 
 from replyline.hours import hours_in_words
@@ -85,7 +86,7 @@ def is_closed_abroad(row, country, here):
     return not any(is_within(group, here) for group in row["promo_hours_local"].split("|"))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=as_many(500, quick=100), deadline=None)
 @given(person=people, at=moments, own=st.sampled_from(OWN), said=more)
 def test_no_advertisement_leaves_inside_any_window_that_applies_whatever_rules_a_line_adds(person, at, own, said):
     phone, known = person

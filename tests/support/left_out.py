@@ -12,6 +12,20 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
+_is_thorough = is_ci()
+
+
+def be_thorough(wanted: bool) -> None:
+    """Whether `as_many` means all: said once, before any test is read."""
+    global _is_thorough
+    _is_thorough = wanted or is_ci()
+
+
+def as_many(full: int, *, quick: int) -> int:
+    """How many random cases a test tries: all of them in CI and with --long, fewer where a person waits for it."""
+    return full if _is_thorough else quick
+
+
 def leave_out_long(items: Iterable[pytest.Item], *, wanted: bool) -> None:
     """Skip what takes long where a person waits for it; CI does not mind."""
     if wanted or is_ci():
@@ -35,6 +49,8 @@ def print_left_out(reporter: Any) -> None:
     found = reasons(reporter)
     for reason, count in sorted(found.items()):
         reporter.write_line(f"left out: {count} {'test' if count == 1 else 'tests'}: {reason}", yellow=True)
+    if not _is_thorough:
+        reporter.write_line("tried less: random cases, of which CI and make test ARGS=--long try all", yellow=True)
     if found and is_ci():
         reporter.write_line("With CI=true nothing may be left out, so this run has failed.", red=True)
 

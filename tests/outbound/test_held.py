@@ -99,8 +99,8 @@ def test_a_held_text_leaves_or_ends_with_a_reason(
     )
     if made := rule(at, patience):
         line.rule(made)
-    if rule is always_an_hour_more and expires_after is None:
-        expires_after = timedelta(hours=30)  # who always asks for an hour more has to say when it is enough
+    if rule is always_an_hour_more:  # who does has to say when it is enough, and a few days tell all that weeks do
+        expires_after = min(expires_after or timedelta(hours=30), timedelta(days=3))
     queued = {"phone": phone, "at": at, "purpose": purpose, "expires_after": expires_after}
     text_id = db.run_blocking(prepare, line, known, sent_before, agreed_for, **queued)
     departures, now = Departures(line, BOOK, b"secret"), at

@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.databases import Database
 from tests.chaos.plan import Plan
 from tests.chaos.run import run
+from tests.support.left_out import as_many
 
 pytestmark = [pytest.mark.process]
 
@@ -25,7 +26,10 @@ def seed():
 @pytest.mark.timeout(500)  # a text that Twilio gave up on is found a minute and a half later
 async def test_after_a_few_kills_everyone_was_answered_once(database_url, tmp_path, launcher, seed):
     outcome = await run(
-        Plan(seed=seed, conversations=20, at_once=20, kills=5, gap=40), Database(url=database_url), tmp_path, launcher
+        Plan(seed=seed, conversations=20, at_once=20, kills=as_many(5, quick=2), gap=40),
+        Database(url=database_url),
+        tmp_path,
+        launcher,
     )
     assert outcome.bad == []
 

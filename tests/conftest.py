@@ -19,8 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests that take long")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out.leave_out_long(items, wanted=config.getoption("--long"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    left_out.leave_out_long(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

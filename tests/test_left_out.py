@@ -18,10 +18,11 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes long")
+    left_out.be_thorough(config.getoption("--long"))
 
 
-def pytest_collection_modifyitems(config, items):
-    left_out.leave_out_long(items, wanted=config.getoption("--long"))
+def pytest_collection_modifyitems(items):
+    left_out.leave_out_long(items)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -99,8 +99,8 @@ def test_a_held_text_leaves_or_ends_with_a_reason(
     )
     if made := rule(at, patience):
         line.rule(made)
-    if rule is always_an_hour_more:  # who does has to say when it is enough, and a few days tell all that weeks do
-        expires_after = min(expires_after or timedelta(hours=30), timedelta(days=3))
+    if rule is always_an_hour_more:  # who does has to say when it is enough
+        expires_after = min(expires_after or timedelta(hours=30), timedelta(days=as_many(20, quick=3)))
     queued = {"phone": phone, "at": at, "purpose": purpose, "expires_after": expires_after}
     text_id = db.run_blocking(prepare, line, known, sent_before, agreed_for, **queued)
     departures, now = Departures(line, BOOK, b"secret"), at

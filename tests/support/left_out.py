@@ -16,7 +16,7 @@ _is_thorough = is_ci()
 
 
 def be_thorough(wanted: bool) -> None:
-    """Whether `as_many` means all: said once, before any test is read."""
+    """Whether what takes long is run, and `as_many` means all: said once, before any test is read."""
     global _is_thorough
     _is_thorough = wanted or is_ci()
 
@@ -26,9 +26,9 @@ def as_many(full: int, *, quick: int) -> int:
     return full if _is_thorough else quick
 
 
-def leave_out_long(items: Iterable[pytest.Item], *, wanted: bool) -> None:
+def leave_out_long(items: Iterable[pytest.Item]) -> None:
     """Skip what takes long where a person waits for it; CI does not mind."""
-    if wanted or is_ci():
+    if _is_thorough:
         return
     for item in items:
         if item.get_closest_marker("long"):

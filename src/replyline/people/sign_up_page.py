@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from replyline.characters import storable
 from replyline.clock import Clock
 from replyline.db import Db
 from replyline.inbound.limits import PerAddress, body_of
@@ -121,8 +122,8 @@ def as_sign_up(form: Form, line: Line) -> SignUp:
         tier=Tier(form.tier),
         source="web_form",
         program=form.program,
-        submission=form.submission.replace("\x00", ""),  # as it is kept, so that it is known when it comes again
-        proof={name: value.replace("\x00", "") for name, value in kept.items() if value},
+        submission=storable(form.submission),  # as it is kept, so that it is known when it comes again
+        proof={name: storable(value) for name, value in kept.items() if value},
     )
 
 

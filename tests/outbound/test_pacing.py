@@ -15,7 +15,7 @@ from replyline.outbound.senders import AHEAD, State, next_day, part_now
 from replyline.plugins.senders import Sender
 from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
-from replyline.simulator import INSTANT, THROTTLED, Fault, SimulatedTwilio
+from replyline.simulator import BROKEN, INSTANT, THROTTLED, Fault, SimulatedTwilio
 from replyline.twilio.client import TwilioClient
 from replyline.work.worker import Pool, Worker
 from tests.support.agreed import agree
@@ -246,6 +246,28 @@ async def test_a_text_that_meets_the_cap_says_why_it_waits(make_post):
     why = "its brand has sent what it may today (10); the day ends at midnight US Pacific"
     assert (post.status(waits), post.row(waits).why) == ("queued", why)
     assert len(sent(post)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"), [(THROTTLED, 5), (BROKEN, 60)], ids=["throttled", "in doubt, and not in Twilio's list"]
+)
+async def test_what_never_left_does_not_use_up_the_day(make_post, fault, seconds):
+    post = make_post(senders=[REGISTERED])
+    post.twilio.faults.next_creates(fault, times=12)
+    text_id = post.say(purpose=REPLY)
+    for _ in range(15):
+        await post.work(seconds=seconds)
+        await post.work(seconds=seconds)
+    assert (post.status(text_id), post.row(text_id).attempts) == ("sent", 13)
+    assert row_of(post, "brand gym").sent_that_day == 1
+
+
+async def test_what_twilio_refuses_does_not_use_up_the_day(make_post):
+    post = make_post(senders=[REGISTERED])
+    post.twilio.faults.next_creates(Fault(status=400, code=21211))
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert (post.status(text_id), row_of(post, "brand gym").sent_that_day) == ("failed", 0)
 
 
 async def test_the_carriers_word_that_the_day_is_over_pauses_the_brand_until_midnight(make_post):

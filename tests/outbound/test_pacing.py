@@ -283,6 +283,17 @@ async def test_the_carriers_word_that_the_day_is_over_pauses_the_brand_until_mid
     assert post.status(waits) == "sent"
 
 
+async def test_word_of_a_day_that_is_over_does_not_pause_the_next(make_post):
+    post = make_post(senders=[Sender(GYM_NUMBER, registration="score 50 to 74")])
+    late = post.say()
+    await post.work()
+    await post.work(seconds=(next_day(post.clock.now()) - post.clock.now()).total_seconds() + 1)
+    post.report("undelivered", text_id=late, sid=post.row(late).sid, error_code=30023)
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert post.status(text_id) == "sent"
+
+
 @pytest.mark.parametrize(
     ("at", "midnight"),
     [

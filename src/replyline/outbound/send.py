@@ -154,7 +154,7 @@ class Send:
             "text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action
         )
         now = self._clock.now()
-        if asked := of_sender(error.code, self._departures.pace(lane_of_text(text)), now):
+        if asked := of_sender(error.code, self._departures.pace(lane_of_text(text)), now, left_at=now):
             return self._slowed(job, text, asked, error.code)
         if error.status in {401, 403} or meaning.retryable is not Retry.NO or meaning.action is Action.ALERT_OPERATOR:
             return self._back(

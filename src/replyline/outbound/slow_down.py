@@ -9,7 +9,7 @@ from replyline.db.columns import UtcTime
 from replyline.db.tables import senders
 from replyline.log import get_log
 from replyline.outbound.pace import Pace
-from replyline.outbound.senders import State, next_day, part_now, state_of
+from replyline.outbound.senders import State, day_of, next_day, part_now, state_of
 
 log = get_log(__name__)
 
@@ -41,13 +41,13 @@ def of_account(wait_seconds: float | None) -> SlowDown:
     return SlowDown(names=None, wait=wait, why="Twilio asked us to slow down (429).")
 
 
-def of_sender(code: int | None, pace: Pace, now: datetime) -> SlowDown | None:
-    """After an error of one text that says something about its sender."""
+def of_sender(code: int | None, pace: Pace, now: datetime, *, left_at: datetime) -> SlowDown | None:
+    """After an error of one text, which left us then, that says something about its sender."""
     if code in QUEUE_IS_FULL:
         return SlowDown(names=(pace.shares,), wait=QUEUE_SHRINKS, why=f"Twilio's queue for it is full ({code}).")
     if code in TOO_FAST:
         return SlowDown(names=(pace.shares,), wait=MOMENT, why=f"A carrier says it sends too fast ({code}).")
-    if code in DAY_IS_OVER:
+    if code in DAY_IS_OVER and day_of(left_at) == day_of(now):  # else it may be yesterday's, and the news late
         why = f"Twilio says its daily cap is used up ({code}); the day ends at midnight US Pacific."
         return SlowDown(names=(pace.brand or pace.shares,), wait=next_day(now) - now, why=why, is_slower=False)
     return None

@@ -237,6 +237,18 @@ async def test_the_daily_cap_is_of_the_brand_whichever_number_the_text_leaves_fr
     assert len(sent(post)) == 9
 
 
+async def test_a_process_whose_day_ends_a_moment_later_does_not_begin_the_old_day_anew(make_post):
+    post = make_post(senders=[REGISTERED])
+    post.clock.set("2026-03-03 00:00 America/Los_Angeles")
+    for n in range(4):
+        post.say(f"text {n}", purpose=REPLY)
+    await post.work()
+    post.clock.set("2026-03-02 23:59:59.9 America/Los_Angeles")
+    post.say("a moment before", purpose=REPLY)
+    await post.work()
+    assert (row_of(post, "brand gym").day, row_of(post, "brand gym").sent_that_day) == ("2026-03-03", 5)
+
+
 async def test_a_text_that_meets_the_cap_says_why_it_waits(make_post):
     post = make_post(senders=[REGISTERED])
     post.say("x" * 1500, purpose=REPLY)  # ten segments

@@ -114,7 +114,8 @@ class Rooms:
         until = start + timedelta(seconds=segments / rate_now(pace, state, self.now))
         self.states[pace.shares] = replace(state, spoken_for_until=until)
         if pace.brand:
-            brand, day = self.states[pace.brand], day_of(self.now)
+            brand = self.states[pace.brand]
+            day = max(brand.day, day_of(self.now))  # another process may be in the new day already
             sent = brand.sent_that_day if brand.day == day else 0
             self.states[pace.brand] = replace(brand, day=day, sent_that_day=sent + segments)
         return None
@@ -175,7 +176,7 @@ def left_today(pace: Pace, brand: State, priority: int, now: datetime) -> int:
     if pace.brand is None:
         return 1_000_000
     kept = 0 if priority <= LAST_REPLY_PRIORITY else round(pace.daily_cap * FOR_REPLIES)
-    return pace.daily_cap - kept - (brand.sent_that_day if brand.day == day_of(now) else 0)
+    return pace.daily_cap - kept - (brand.sent_that_day if brand.day >= day_of(now) else 0)
 
 
 def counted(pace: Pace, segments: int, at: datetime) -> Counted | None:

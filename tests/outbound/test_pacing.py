@@ -249,6 +249,14 @@ async def test_a_process_whose_day_ends_a_moment_later_does_not_begin_the_old_da
     assert (row_of(post, "brand gym").day, row_of(post, "brand gym").sent_that_day) == ("2026-03-03", 5)
 
 
+async def test_a_line_with_the_longest_key_has_a_daily_cap_too(make_post):
+    key = "g" * 64
+    post = make_post(senders=[REGISTERED], key=key)
+    text_id = post.say(line=key)
+    await post.work()
+    assert post.status(text_id) == "sent"
+
+
 async def test_a_text_that_meets_the_cap_says_why_it_waits(make_post):
     post = make_post(senders=[REGISTERED])
     post.say("x" * 1500, purpose=REPLY)  # ten segments

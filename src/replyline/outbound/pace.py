@@ -60,6 +60,7 @@ AT_HOME: Mapping[SenderKind, frozenset[str | None]] = {
     SenderKind.SHORT_CODE: frozenset({"US", "CA", "GB"}),
     SenderKind.MESSAGING_SERVICE: frozenset({"US"}),
 }
+LONGEST_NAME = 64  # of a row of `senders`, which a line's key alone may fill
 PICTURES, CANADA, ELSEWHERE = ">MMS", ">CA", ">*"  # no address has a `>` in it
 
 
@@ -122,4 +123,4 @@ def daily_cap_of(sender: Sender | None, line: Line) -> tuple[str | None, int]:
     if sender is None or sender.registered_as is None or sender.daily_cap == "off":
         return None, 0
     cap = DAILY_CAP[sender.registered_as] if isinstance(sender.daily_cap, str) else sender.daily_cap
-    return f"brand {sender.brand or line.key}", cap
+    return f"brand {sender.brand or line.key}"[:LONGEST_NAME], cap

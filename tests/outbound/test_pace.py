@@ -98,6 +98,12 @@ def test_a_number_in_a_service_goes_by_the_pace_that_is_declared_for_it():
     assert pace_of(SERVICE, line).rate == pace_of(GYM_NUMBER, line).rate == 120
 
 
+@pytest.mark.parametrize(("numbers", "rate"), [([TOLL_FREE], 3), ([SHORT_CODE, TOLL_FREE], 3), ([SHORT_CODE], 100)])
+def test_a_service_whose_numbers_are_declared_goes_as_fast_as_the_slowest_of_them(numbers, rate):
+    line = a_line(senders=[Sender(number, messaging_service=SERVICE) for number in numbers])
+    assert pace_of(SERVICE, line).rate == rate
+
+
 def test_pictures_of_all_senders_of_a_kind_share_the_rate_of_the_account():
     lanes = [lane_of(number, ANA, has_pictures=True) for number in (GYM_NUMBER, "+14155550101")]
     assert len({pace_of(lane, a_line()).shares for lane in lanes}) == 1

@@ -120,7 +120,9 @@ def rate_of(address: str, sender: Sender | None, line: Line) -> float:
         return sender.segments_per_second
     if sender and sender.registered_as:
         return REGISTERED[sender.registered_as]
-    return line.segments_per_second or rate_by_kind(address)
+    # Of a service we name the number it is to leave from, so what is declared of it counts.
+    inside = [each.address for each in line.senders if each.lane == address]
+    return line.segments_per_second or min(map(rate_by_kind, inside or [address]))
 
 
 def rate_by_kind(address: str) -> float:

@@ -17,6 +17,7 @@ from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
 from replyline.simulator import BROKEN, INSTANT, THROTTLED, Fault, SimulatedTwilio
 from replyline.twilio.client import TwilioClient
+from replyline.twilio.wire import seconds_of
 from replyline.work.worker import Pool, Worker
 from tests.support.agreed import agree
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, MONDAY, a_line
@@ -172,6 +173,22 @@ async def test_retry_after_is_heeded(post):
     assert post.status(text_id) == "queued"
     await post.work(seconds=1)
     assert post.status(text_id) == "sent"
+
+
+async def test_no_retry_after_stops_everybody_for_long(post):
+    post.twilio.faults.next_creates(Fault(status=429, code=20429, retry_after=86_400))
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert post.status(text_id) == "queued"
+    await post.work(seconds=300)
+    assert post.status(text_id) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("3", 3), ("0.5", 0.5), ("soon", None), ("-5", None), ("nan", None), ("inf", None)]
+)
+def test_a_retry_after_that_is_no_time_is_none(words, seconds):
+    assert seconds_of({"Retry-After": words}) == seconds
 
 
 async def test_a_full_queue_at_twilio_pauses_that_sender_alone(post):

@@ -18,6 +18,7 @@ SLOWER, SLOWEST = 0.5, 0.02
 ONE_EVENT = timedelta(seconds=2)
 
 MOMENT = timedelta(seconds=1)  # after a 429 that does not say how long
+LONGEST = timedelta(minutes=5)  # after one that does: requests that are open now have ended long before
 # Codes of errors.csv. The rest of those that say "backoff" are about one text or one person, not about the sender.
 QUEUE_IS_FULL = {21611, 30001}  # Twilio holds ten hours of this sender's texts already
 TOO_FAST = {30022}  # a carrier refused, for the 10DLC campaign
@@ -37,7 +38,7 @@ class SlowDown:
 
 def of_account(wait_seconds: float | None) -> SlowDown:
     """After a 429 (20429). The limit is the account's, on requests that are open at once: every sender slows down."""
-    wait = timedelta(seconds=wait_seconds) if wait_seconds else MOMENT
+    wait = min(timedelta(seconds=wait_seconds), LONGEST) if wait_seconds else MOMENT
     return SlowDown(names=None, wait=wait, why="Twilio asked us to slow down (429).")
 
 

@@ -79,6 +79,13 @@ def test_the_services_have_time_to_stop_and_wait_for_the_tables(name):
         assert OURS[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
 
+def test_nobody_is_told_that_postgres_is_ready_while_it_is_being_set_up():
+    """Until then its image runs a server that listens on no network, and `migrate` would find nobody there."""
+    healthcheck = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert healthcheck[:2] == ["CMD", "pg_isready"]
+    assert healthcheck[healthcheck.index("-h") + 1] == "127.0.0.1"
+
+
 def test_the_proxy_goes_to_the_web_processes_there_are():
     web = {name for name, service in OURS.items() if service["command"][0] == "serve"}
     to = re.search(r"reverse_proxy (.*) \{", (DEPLOY / "Caddyfile").read_text())[1].split()

@@ -1,8 +1,9 @@
 import pytest
 
-from replyline.outbound.choose_sender import From, choose_sender
+from replyline.outbound.choose_sender import From, choose_sender, senders_of
 from replyline.outbound.queue import UnsendableText
 from replyline.plugins.senders import Sender
+from tests.support.cast import a_line
 
 PORTLAND, LONDON_PHONE, TOKYO_PHONE = "+15035550142", "+447400123456", "+819012345678"
 SERVICE = "MG" + "0" * 31 + "1"
@@ -41,6 +42,14 @@ NO_MMS = Sender("+14155550100", mms=False)
 )
 def test_a_text_we_begin_leaves_from_what_suits_its_reader_best(senders, phone, given, chosen):
     assert choose_sender(senders, phone, **given) == chosen
+
+
+def test_a_number_and_a_service_that_the_settings_name_remember_which_number_of_the_pool_somebody_knows():
+    senders = senders_of(a_line(), number=US.address, service=SERVICE)
+    first = From(our_address=US.address, messaging_service_sid=SERVICE)
+    known = From(our_address="+14155550123", messaging_service_sid=SERVICE)
+    assert choose_sender(senders, PORTLAND) == first
+    assert choose_sender(senders, PORTLAND, last=known) == known
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ TOLL_FREE, SHORT_CODE = "+18335550100", "72345"
         (SHORT_CODE, PARIS, f"{SHORT_CODE}>*"),
         ("ACME", PARIS, "ACME"),
         (LONDON, ANA, LONDON),
+        (LONDON, TORONTO, f"{LONDON}>CA"),
         (SERVICE, ANA, SERVICE),
         (SERVICE, TORONTO, f"{SERVICE}>CA"),
         ("whatsapp:+14155550100", LONDON, "whatsapp:+14155550100"),
@@ -46,6 +47,8 @@ def test_texts_stand_in_line_by_sender_and_by_where_twilio_paces_apart(sender, p
         (SHORT_CODE, ANA, False, 100),
         (SHORT_CODE, ANA, True, 40),
         ("ACME", PARIS, False, 10),
+        (LONDON, "+447400999888", False, 10),
+        (LONDON, TORONTO, False, 1),
         (SERVICE, ANA, False, 10),
         (SERVICE, ANA, True, 25),
     ],
@@ -93,6 +96,12 @@ def test_numbers_of_one_campaign_share_its_rate():
 def test_a_number_in_a_service_goes_by_the_pace_that_is_declared_for_it():
     line = a_line(senders=[Sender(GYM_NUMBER, messaging_service=SERVICE, registration="score 50 to 74")])
     assert pace_of(SERVICE, line).rate == pace_of(GYM_NUMBER, line).rate == 120
+
+
+@pytest.mark.parametrize(("numbers", "rate"), [([TOLL_FREE], 3), ([SHORT_CODE, TOLL_FREE], 3), ([SHORT_CODE], 100)])
+def test_a_service_whose_numbers_are_declared_goes_as_fast_as_the_slowest_of_them(numbers, rate):
+    line = a_line(senders=[Sender(number, messaging_service=SERVICE) for number in numbers])
+    assert pace_of(SERVICE, line).rate == rate
 
 
 def test_pictures_of_all_senders_of_a_kind_share_the_rate_of_the_account():

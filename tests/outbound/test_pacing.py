@@ -15,8 +15,9 @@ from replyline.outbound.senders import AHEAD, State, next_day, part_now
 from replyline.plugins.senders import Sender
 from replyline.rules.facts import Purpose
 from replyline.rules.rulebook import read_rulebook
-from replyline.simulator import INSTANT, THROTTLED, Fault, SimulatedTwilio
+from replyline.simulator import BROKEN, INSTANT, THROTTLED, Fault, SimulatedTwilio
 from replyline.twilio.client import TwilioClient
+from replyline.twilio.wire import seconds_of
 from replyline.work.worker import Pool, Worker
 from tests.support.agreed import agree
 from tests.support.cast import ANA, CLEO, GYM_NUMBER, MONDAY, a_line
@@ -174,6 +175,22 @@ async def test_retry_after_is_heeded(post):
     assert post.status(text_id) == "sent"
 
 
+async def test_no_retry_after_stops_everybody_for_long(post):
+    post.twilio.faults.next_creates(Fault(status=429, code=20429, retry_after=86_400))
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert post.status(text_id) == "queued"
+    await post.work(seconds=300)
+    assert post.status(text_id) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("3", 3), ("0.5", 0.5), ("soon", None), ("-5", None), ("nan", None), ("inf", None)]
+)
+def test_a_retry_after_that_is_no_time_is_none(words, seconds):
+    assert seconds_of({"Retry-After": words}) == seconds
+
+
 async def test_a_full_queue_at_twilio_pauses_that_sender_alone(post):
     post.twilio.add_number(OTHER_NUMBER)
     post.twilio.faults.next_creates(FULL_QUEUE)
@@ -237,6 +254,26 @@ async def test_the_daily_cap_is_of_the_brand_whichever_number_the_text_leaves_fr
     assert len(sent(post)) == 9
 
 
+async def test_a_process_whose_day_ends_a_moment_later_does_not_begin_the_old_day_anew(make_post):
+    post = make_post(senders=[REGISTERED])
+    post.clock.set("2026-03-03 00:00 America/Los_Angeles")
+    for n in range(4):
+        post.say(f"text {n}", purpose=REPLY)
+    await post.work()
+    post.clock.set("2026-03-02 23:59:59.9 America/Los_Angeles")
+    post.say("a moment before", purpose=REPLY)
+    await post.work()
+    assert (row_of(post, "brand gym").day, row_of(post, "brand gym").sent_that_day) == ("2026-03-03", 5)
+
+
+async def test_a_line_with_the_longest_key_has_a_daily_cap_too(make_post):
+    key = "g" * 64
+    post = make_post(senders=[REGISTERED], key=key)
+    text_id = post.say(line=key)
+    await post.work()
+    assert post.status(text_id) == "sent"
+
+
 async def test_a_text_that_meets_the_cap_says_why_it_waits(make_post):
     post = make_post(senders=[REGISTERED])
     post.say("x" * 1500, purpose=REPLY)  # ten segments
@@ -246,6 +283,28 @@ async def test_a_text_that_meets_the_cap_says_why_it_waits(make_post):
     why = "its brand has sent what it may today (10); the day ends at midnight US Pacific"
     assert (post.status(waits), post.row(waits).why) == ("queued", why)
     assert len(sent(post)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"), [(THROTTLED, 5), (BROKEN, 60)], ids=["throttled", "in doubt, and not in Twilio's list"]
+)
+async def test_what_never_left_does_not_use_up_the_day(make_post, fault, seconds):
+    post = make_post(senders=[REGISTERED])
+    post.twilio.faults.next_creates(fault, times=12)
+    text_id = post.say(purpose=REPLY)
+    for _ in range(15):
+        await post.work(seconds=seconds)
+        await post.work(seconds=seconds)
+    assert (post.status(text_id), post.row(text_id).attempts) == ("sent", 13)
+    assert row_of(post, "brand gym").sent_that_day == 1
+
+
+async def test_what_twilio_refuses_does_not_use_up_the_day(make_post):
+    post = make_post(senders=[REGISTERED])
+    post.twilio.faults.next_creates(Fault(status=400, code=21211))
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert (post.status(text_id), row_of(post, "brand gym").sent_that_day) == ("failed", 0)
 
 
 async def test_the_carriers_word_that_the_day_is_over_pauses_the_brand_until_midnight(make_post):
@@ -259,6 +318,17 @@ async def test_the_carriers_word_that_the_day_is_over_pauses_the_brand_until_mid
     assert "30023" in row_of(post, "brand gym").why
     await post.work(seconds=(next_day(post.clock.now()) - post.clock.now()).total_seconds())
     assert post.status(waits) == "sent"
+
+
+async def test_word_of_a_day_that_is_over_does_not_pause_the_next(make_post):
+    post = make_post(senders=[Sender(GYM_NUMBER, registration="score 50 to 74")])
+    late = post.say()
+    await post.work()
+    await post.work(seconds=(next_day(post.clock.now()) - post.clock.now()).total_seconds() + 1)
+    post.report("undelivered", text_id=late, sid=post.row(late).sid, error_code=30023)
+    text_id = post.say(purpose=REPLY)
+    await post.work()
+    assert post.status(text_id) == "sent"
 
 
 @pytest.mark.parametrize(

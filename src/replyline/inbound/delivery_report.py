@@ -107,7 +107,7 @@ def asks(each: DeliveryReport, state: State) -> SlowDown | None:
     if each.error_code is None or each.line is None:
         return None
     pace = pace_of(lane_of(state.sender, state.phone, has_pictures=False), each.line)
-    return of_sender(each.error_code, pace, each.received_at)
+    return of_sender(each.error_code, pace, each.received_at, left_at=state.sending_at or each.received_at)
 
 
 def heed_carrier(conn: Connection, state: State, *, now: datetime) -> None:
@@ -180,6 +180,7 @@ FIND = (
         texts.c.adopted_at,
         texts.c.status,
         texts.c.status_at,
+        texts.c.sending_at,
         texts.c.error_code,
         texts.c.why,
     )

@@ -27,6 +27,7 @@ class State:
     is_adopted: bool  # the SID was found by likeness, and no callback has proved it
     status: Status
     status_at: datetime
+    sending_at: datetime | None
     error_code: int | None
     why: str | None
 
@@ -151,6 +152,7 @@ def state_of(row: AnyRow) -> State:
         is_adopted=row.adopted_at is not None,
         status=Status(row.status),
         status_at=row.status_at,
+        sending_at=row.sending_at,
         error_code=row.error_code,
         why=row.why,
     )

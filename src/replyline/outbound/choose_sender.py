@@ -91,14 +91,18 @@ def why_none(senders: Sequence[Sender], phone: str, country: str | None, *, has_
 
 
 def senders_of(line: Line, *, number: str | None, service: str | None) -> Sequence[Sender]:
-    """The senders a line declares, else the one that the settings name, for wherever the line may text to.
+    """The senders a line declares, else those that the settings name, for wherever the line may text to.
 
     Raises `BadSender`.
     """
     if line.senders or not (number or service):
         return line.senders
     try:
-        address, in_service = (number, service or "") if number else (service or "", "")
-        return [Sender(address, messaging_service=in_service, countries=tuple(line.countries))]
+        pool = [Sender(service, countries=tuple(line.countries))] if service else []
+        return (
+            [Sender(number, messaging_service=service or "", countries=tuple(line.countries)), *pool]
+            if number
+            else pool
+        )
     except BadSender as error:
         raise BadSender(f"TWILIO_PHONE_NUMBER is not usable. {error}") from None

@@ -19,7 +19,7 @@ from replyline.outbound.digest import GATHERING, Key, digest, gathers_until, key
 from replyline.outbound.pace import Pace, lane_of_text, pace_of
 from replyline.outbound.purse import Purse
 from replyline.outbound.queue import NO_LANE
-from replyline.outbound.senders import Rooms
+from replyline.outbound.senders import Counted, Rooms, counted
 from replyline.phone_numbers import masked
 from replyline.plugins.line import Line
 from replyline.rules import introduction, registration
@@ -47,6 +47,7 @@ class Leave:
     introduces: bool = False  # it says who texts
     cost: int | None = None  # micro-dollars at most, when a budget asks
     is_reserved: bool = False  # a budget has to know what becomes of it
+    counted: Counted | None = None  # against its brand's day
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,10 +198,11 @@ class Departure:
 
     def _let_go(self, job: Claimed, leave: Leave, facts: Facts, history: History, decision: Decision) -> None:
         """The gate is open: mark it as SENDING if its sender has room."""
-        row, others = leave.text, leave.others
-        if why := self.rooms.take(lane_of_text(row), job.priority, size_of(row, leave.segments)):
+        row, others, lane = leave.text, leave.others, lane_of_text(leave.text)
+        size = size_of(row, leave.segments)
+        if why := self.rooms.take(lane, job.priority, size):
             self._move(row, Status.QUEUED, why)
-            self.back.append(replace(job, lane=lane_of_text(row)))
+            self.back.append(replace(job, lane=lane))
             return
         if facts.purpose is Purpose.MARKETING:  # the next of this set to the same person has to count it
             history.sent[row.line, row.phone].append(self.now)
@@ -213,8 +215,10 @@ class Departure:
         if leave.body is not row.body:
             self._say(row, leave.body)
         self._move(row, Status.SENDING, None)
-        if self.purse is not None:
-            leave = replace(leave, is_reserved=self.purse.take(row, facts, leave.cost))
+        is_reserved = self.purse is not None and self.purse.take(row, facts, leave.cost)
+        taken = counted(self.rooms.paces[lane], size, self.now)
+        if is_reserved or taken:
+            leave = replace(leave, is_reserved=is_reserved, counted=taken)
         self.begun.append(replace(job, brought=leave))
 
     def _gathers(self, job: Claimed, row: AnyRow) -> bool:

@@ -60,6 +60,7 @@ AT_HOME: Mapping[SenderKind, frozenset[str | None]] = {
     SenderKind.SHORT_CODE: frozenset({"US", "CA", "GB"}),
     SenderKind.MESSAGING_SERVICE: frozenset({"US"}),
 }
+LONGEST_NAME = 64  # of a row of `senders`, which a line's key alone may fill
 PICTURES, CANADA, ELSEWHERE = ">MMS", ">CA", ">*"  # no address has a `>` in it
 
 
@@ -79,10 +80,15 @@ def lane_of(sender: str, phone: str, *, has_pictures: bool) -> str:
     if has_pictures and kind in MMS:
         return sender + PICTURES
     country = country_of(phone)
-    if kind not in AT_HOME or country in AT_HOME[kind] or (kind is SenderKind.LONG_CODE and sender[:2] != "+1"):
+    if kind not in AT_HOME or country in AT_HOME[kind] or (is_foreign(sender) and country != "CA"):
         return sender
     is_by_number = kind in {SenderKind.LONG_CODE, SenderKind.MESSAGING_SERVICE}
     return sender + (CANADA if country == "CA" and is_by_number else ELSEWHERE)
+
+
+def is_foreign(sender: str) -> bool:
+    """Whether it is a number of neither the US nor Canada."""
+    return sender_kind(sender) is SenderKind.LONG_CODE and not sender.startswith("+1")
 
 
 def lane_of_text(text: AnyRow) -> str:
@@ -102,19 +108,25 @@ def pace_of(lane: str, line: Line) -> Pace:
         rate = line.segments_per_second or (TO_CANADA if to == CANADA[1:] else ABROAD)
         return Pace(rate=rate, shares=lane)
     shares = f"campaign {sender.campaign}" if sender and sender.campaign else address
-    return Pace(rate=rate_of(sender, kind, line), shares=shares, brand=brand, daily_cap=cap)
+    return Pace(rate=rate_of(address, sender, line), shares=shares, brand=brand, daily_cap=cap)
 
 
 def declared(lane: str, line: Line) -> Sender | None:
     return next((sender for sender in line.senders if lane in {sender.lane, sender.address}), None)
 
 
-def rate_of(sender: Sender | None, kind: SenderKind, line: Line) -> float:
+def rate_of(address: str, sender: Sender | None, line: Line) -> float:
     if sender and sender.segments_per_second:
         return sender.segments_per_second
     if sender and sender.registered_as:
         return REGISTERED[sender.registered_as]
-    return line.segments_per_second or BY_KIND[kind]
+    # Of a service we name the number it is to leave from, so what is declared of it counts.
+    inside = [each.address for each in line.senders if each.lane == address]
+    return line.segments_per_second or min(map(rate_by_kind, inside or [address]))
+
+
+def rate_by_kind(address: str) -> float:
+    return ABROAD if is_foreign(address) else BY_KIND[sender_kind(address)]
 
 
 def daily_cap_of(sender: Sender | None, line: Line) -> tuple[str | None, int]:
@@ -122,4 +134,4 @@ def daily_cap_of(sender: Sender | None, line: Line) -> tuple[str | None, int]:
     if sender is None or sender.registered_as is None or sender.daily_cap == "off":
         return None, 0
     cap = DAILY_CAP[sender.registered_as] if isinstance(sender.daily_cap, str) else sender.daily_cap
-    return f"brand {sender.brand or line.key}", cap
+    return f"brand {sender.brand or line.key}"[:LONGEST_NAME], cap

@@ -30,10 +30,16 @@ CERTAIN_AFTER = timedelta(seconds=30)
 # among them, and a text that had been in doubt for seconds waited for minutes.
 LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=10)  # Twilio's longest queue: whatever it had would have left by now
+NOT_SENT = "it was not sent, and is queued again"
 
 
-async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient, prices: PriceList) -> None:
-    """Look the text up in Twilio's list: adopt it, put it back in the queue when it is not there, or look again later."""
+async def find_out(
+    job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: TwilioClient, prices: PriceList
+) -> str | None:
+    """Look the text up in Twilio's list: adopt it, put it back in the queue when it is not there, or look again later.
+
+    Gives what came of it; none: the list cannot be read.
+    """
     now, began = clock.now(), text.sending_at or text.status_at
     age = (now - began).total_seconds()
     messages: list[Message] = []
@@ -46,12 +52,13 @@ async def find_out(job: Claimed, text: AnyRow, db: Db, clock: Clock, twilio: Twi
     except SendError as error:
         log.warning("doubt_remains", text=text.id, why=str(error), age=age)
         await db.run(twilio_was_away, job, text, now=clock.now())
-        return
+        return None
     candidates = [message for message in messages if could_be(message, text, began)]
     calm_since = max(began, text.twilio_away_at or began)
     is_certain = is_whole and now - calm_since >= CERTAIN_AFTER
     outcome = await db.run(resolve, job, text, candidates, is_certain=is_certain, prices=prices, now=clock.now())
     log.info("doubt_looked_into", text=text.id, outcome=outcome, age=age)
+    return outcome
 
 
 def resolve(
@@ -93,7 +100,7 @@ def resolve(
     budgets.follow(conn, [text.id])
     later(conn, job, due=now, lane=lane_of_text(text), keep_attempts=False)
     wake(conn, CHANGE)
-    return "it was not sent, and is queued again"
+    return NOT_SENT
 
 
 def is_leaving(other: AnyRow, text: AnyRow) -> bool:

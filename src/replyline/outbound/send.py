@@ -17,9 +17,10 @@ from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import texts
 from replyline.log import get_log
 from replyline.outbound import reconcile
-from replyline.outbound.claim import Departure, Departures, Doubt, Leave
+from replyline.outbound.claim import Departure, Departures, Doubt, Leave, size_of
 from replyline.outbound.pace import lane_of_text
 from replyline.outbound.picture_links import PictureLinks
+from replyline.outbound.senders import Counted, counted, give_back
 from replyline.outbound.slow_down import SlowDown, of_account, of_sender, slow_down
 from replyline.phone_numbers import SenderKind, masked, sender_kind
 from replyline.plugins.line import Line
@@ -54,6 +55,7 @@ class Sent:
     slow_down: SlowDown | None = None  # Twilio asked for it
     charge: Charge | None = None  # what it costs, once Twilio has it
     is_reserved: bool = False  # a budget has to know
+    counted: Counted | None = None  # against its brand's day
 
 
 class Send:
@@ -83,10 +85,14 @@ class Send:
     async def __call__(self, job: Claimed) -> None:
         begun = job.brought or await self._db.run(self._departures.begin_alone, job, self._clock.now())
         if isinstance(begun, Doubt):
-            await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio, self._prices.now)
+            outcome = await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio, self._prices.now)
+            if outcome == reconcile.NOT_SENT and (taken := self._counted(begun.text)):
+                await self._db.run(give_back, [taken])
         elif isinstance(begun, Leave):
             sent = await self._send(job, begun)
-            await self._db.gather(record, replace(sent, is_reserved=begun.is_reserved) if begun.is_reserved else sent)
+            if begun.is_reserved or begun.counted:
+                sent = replace(sent, is_reserved=begun.is_reserved, counted=begun.counted)
+            await self._db.gather(record, sent)
 
     async def _send(self, job: Claimed, leave: Leave) -> Sent:
         text = leave.text
@@ -108,6 +114,11 @@ class Send:
             due = now + reconcile.FIRST_LOOK
             return Sent(job=job, text=text, status=Status.UNKNOWN, now=now, why=str(error), try_at=due)
         return self._sent(job, leave, message)
+
+    def _counted(self, text: AnyRow) -> Counted | None:
+        """What its claim counted against the brand's day."""
+        pace = self._departures.pace(lane_of_text(text))
+        return counted(pace, size_of(text, text.segments), text.sending_at or text.status_at)
 
     def _outgoing(self, text: AnyRow, body: str) -> Outgoing:
         validity = None
@@ -143,7 +154,7 @@ class Send:
             "text_refused_by_twilio", text=text.id, code=error.code, to=masked(text.phone), action=meaning.action
         )
         now = self._clock.now()
-        if asked := of_sender(error.code, self._departures.pace(lane_of_text(text)), now):
+        if asked := of_sender(error.code, self._departures.pace(lane_of_text(text)), now, left_at=now):
             return self._slowed(job, text, asked, error.code)
         if error.status in {401, 403} or meaning.retryable is not Retry.NO or meaning.action is Action.ALERT_OPERATOR:
             return self._back(
@@ -171,6 +182,8 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     still = held(conn, [each.job for each in results])
     for asked in {each.slow_down for each in results if each.slow_down}:
         slow_down(conn, asked, results[0].now)
+    ours = [each for each in results if (each.job.kind, each.job.key) in still]
+    give_back(conn, [each.counted for each in ours if each.counted and never_left(each)])
     facts = [each for each in results if each.sid is not None or (each.job.kind, each.job.key) in still]
     if facts:
         conn.execute(RECORD, [recorded(each) for each in sorted(facts, key=lambda each: each.text.id)])
@@ -179,7 +192,6 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
         if each.error_code == consent.HELD_BY_TWILIO:
             whose = consent.Whose(line=each.text.line, phone=each.text.phone)
             consent.opt_out(conn, whose, now=each.now, source="carrier", text_id=each.text.id)
-    ours = [each for each in results if (each.job.kind, each.job.key) in still]
     report_lost(conn, [each for each in results if (each.job.kind, each.job.key) not in still])
     finish_many(conn, [each.job for each in ours if each.try_at is None], now=results[0].now)
     put_off(conn, [each for each in ours if each.try_at is not None])
@@ -187,6 +199,10 @@ def record(conn: Connection, results: Sequence[Sent]) -> list[None]:
     budgets.follow(conn, [each.text.id for each in results if each.is_reserved and each.status is not Status.UNKNOWN])
     wake(conn, CHANGE)
     return [None] * len(results)
+
+
+def never_left(each: Sent) -> bool:
+    return each.sid is None and each.status is not Status.UNKNOWN
 
 
 def report_lost(conn: Connection, lost: Sequence[Sent]) -> None:

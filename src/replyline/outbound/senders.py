@@ -1,6 +1,7 @@
 """How far each sender has used up its rate and its day. The rows of `senders` say, so it holds over all processes."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import floor
@@ -56,6 +57,15 @@ class State:
     sent_that_day: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What one text took of its brand's day."""
+
+    brand: str
+    day: str
+    segments: int
+
+
 @dataclass(kw_only=True)
 class Rooms:
     """What is left of some lanes' rates, in one transaction."""
@@ -104,7 +114,8 @@ class Rooms:
         until = start + timedelta(seconds=segments / rate_now(pace, state, self.now))
         self.states[pace.shares] = replace(state, spoken_for_until=until)
         if pace.brand:
-            brand, day = self.states[pace.brand], day_of(self.now)
+            brand = self.states[pace.brand]
+            day = max(brand.day, day_of(self.now))  # another process may be in the new day already
             sent = brand.sent_that_day if brand.day == day else 0
             self.states[pace.brand] = replace(brand, day=day, sent_that_day=sent + segments)
         return None
@@ -165,7 +176,21 @@ def left_today(pace: Pace, brand: State, priority: int, now: datetime) -> int:
     if pace.brand is None:
         return 1_000_000
     kept = 0 if priority <= LAST_REPLY_PRIORITY else round(pace.daily_cap * FOR_REPLIES)
-    return pace.daily_cap - kept - (brand.sent_that_day if brand.day == day_of(now) else 0)
+    return pace.daily_cap - kept - (brand.sent_that_day if brand.day >= day_of(now) else 0)
+
+
+def counted(pace: Pace, segments: int, at: datetime) -> Counted | None:
+    """What a text that was claimed then took of its brand's day; none: nobody counts it."""
+    return Counted(brand=pace.brand, day=day_of(at), segments=segments) if pace.brand else None
+
+
+def give_back(conn: Connection, unsent: Iterable[Counted]) -> None:
+    """Take texts that never left off their brand's day, or an hour without Twilio would use it up."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for each in unsent:
+        sums[each.brand, each.day] += each.segments
+    if sums:
+        conn.execute(GIVE_BACK, [{"name": name, "on": day, "so_many": sums[name, day]} for name, day in sorted(sums)])
 
 
 def day_of(now: datetime) -> str:
@@ -199,6 +224,11 @@ ADD = if_new(senders)
 _named = senders.c.address.in_(bindparam("names", expanding=True))
 NAMES = select(senders.c.address).where(_named)
 LOCK = select(senders).where(_named).order_by(senders.c.address).with_for_update(skip_locked=True)
+GIVE_BACK = (
+    update(senders)
+    .where(senders.c.address == bindparam("name"), senders.c.day == bindparam("on"))
+    .values(sent_that_day=senders.c.sent_that_day - bindparam("so_many"))
+)
 TAKEN = (
     update(senders)
     .where(senders.c.address == bindparam("name"))

@@ -9,7 +9,7 @@ from replyline.db.columns import UtcTime
 from replyline.db.tables import senders
 from replyline.log import get_log
 from replyline.outbound.pace import Pace
-from replyline.outbound.senders import State, next_day, part_now, state_of
+from replyline.outbound.senders import State, day_of, next_day, part_now, state_of
 
 log = get_log(__name__)
 
@@ -18,6 +18,7 @@ SLOWER, SLOWEST = 0.5, 0.02
 ONE_EVENT = timedelta(seconds=2)
 
 MOMENT = timedelta(seconds=1)  # after a 429 that does not say how long
+LONGEST = timedelta(minutes=5)  # after one that does: requests that are open now have ended long before
 # Codes of errors.csv. The rest of those that say "backoff" are about one text or one person, not about the sender.
 QUEUE_IS_FULL = {21611, 30001}  # Twilio holds ten hours of this sender's texts already
 TOO_FAST = {30022}  # a carrier refused, for the 10DLC campaign
@@ -37,17 +38,17 @@ class SlowDown:
 
 def of_account(wait_seconds: float | None) -> SlowDown:
     """After a 429 (20429). The limit is the account's, on requests that are open at once: every sender slows down."""
-    wait = timedelta(seconds=wait_seconds) if wait_seconds else MOMENT
+    wait = min(timedelta(seconds=wait_seconds), LONGEST) if wait_seconds else MOMENT
     return SlowDown(names=None, wait=wait, why="Twilio asked us to slow down (429).")
 
 
-def of_sender(code: int | None, pace: Pace, now: datetime) -> SlowDown | None:
-    """After an error of one text that says something about its sender."""
+def of_sender(code: int | None, pace: Pace, now: datetime, *, left_at: datetime) -> SlowDown | None:
+    """After an error of one text, which left us then, that says something about its sender."""
     if code in QUEUE_IS_FULL:
         return SlowDown(names=(pace.shares,), wait=QUEUE_SHRINKS, why=f"Twilio's queue for it is full ({code}).")
     if code in TOO_FAST:
         return SlowDown(names=(pace.shares,), wait=MOMENT, why=f"A carrier says it sends too fast ({code}).")
-    if code in DAY_IS_OVER:
+    if code in DAY_IS_OVER and day_of(left_at) == day_of(now):  # else it may be yesterday's, and the news late
         why = f"Twilio says its daily cap is used up ({code}); the day ends at midnight US Pacific."
         return SlowDown(names=(pace.brand or pace.shares,), wait=next_day(now) - now, why=why, is_slower=False)
     return None

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
@@ -172,6 +173,7 @@ def form_fields(data: dict[str, object]) -> list[tuple[str, str]]:
 def seconds_of(headers: Mapping[str, str]) -> float | None:
     """Retry-After, which Twilio does not promise."""
     try:
-        return float(headers.get("Retry-After", ""))
+        seconds = float(headers.get("Retry-After", ""))
     except ValueError:
         return None
+    return seconds if 0 <= seconds < inf else None

@@ -134,6 +134,61 @@ async def test_a_message_is_not_taken_while_a_twin_that_may_own_it_is_just_leavi
     assert post.screen() == ["See you at six."] * 2
 
 
+MAP = "https://example.com/map.png"
+POSTER = "https://example.com/poster.png"
+
+
+async def test_a_picture_that_left_is_not_taken_for_a_text_that_did_not(post):
+    await in_doubt(post, "See you at six.", fault=BROKEN)
+    post.clock.advance(seconds=3)  # so it is looked up first
+    await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[MAP])
+    await post.work(3)
+    await post.work(CERTAIN)
+    await post.twilio.settle()
+    assert sent_to_ana(post) == [("", 1), ("See you at six.", 0)]
+
+
+async def test_of_two_pictures_in_doubt_nothing_is_sent_until_a_callback_says_which_of_them_left(post):
+    lost = await in_doubt(post, "", fault=BROKEN, media_urls=[MAP])
+    post.clock.advance(seconds=3)
+    left = await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[POSTER])
+    await post.work(3)
+    await post.work(600)
+    await post.twilio.settle()
+    assert [post.status(each) for each in (lost, left)] == ["unknown", "unknown"]
+    (message,) = post.twilio.messages
+    post.report("delivered", text_id=left, sid=message.sid)
+    await post.work(600)
+    await post.twilio.settle()
+    assert [post.status(each) for each in (lost, left)] == ["sent", "delivered"]
+    assert len(post.twilio.messages) == 2
+
+
+async def test_two_pictures_in_doubt_that_both_left_are_not_sent_again(post):
+    both = [await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[url]) for url in (MAP, POSTER)]
+    await post.work(10)
+    await post.work(CERTAIN)
+    await post.twilio.settle()
+    assert {post.row(each).sid for each in both} == {message.sid for message in post.twilio.messages}
+
+
+async def test_a_redacted_message_is_not_taken_from_a_text_that_is_just_leaving(post):
+    leaving = post.say("We close at nine.")
+    await post.work()
+    await post.twilio.settle()
+    (message,) = post.twilio.messages
+    text_id = await in_doubt(post, "See you at six.", fault=BROKEN)
+    await post.client._messages(message.sid).update_async(body="")
+    on_the_wire = {"status": "sending", "sid": None, "sending_at": post.clock.now()}
+    post.db.run_blocking(lambda conn: conn.execute(update(texts).where(texts.c.id == leaving).values(**on_the_wire)))
+    await post.work(10)
+    assert (post.status(text_id), post.row(text_id).sid) == ("unknown", None)
+
+
+def sent_to_ana(post):
+    return sorted((message.body, len(message.media)) for message in post.twilio.messages if message.to == ANA)
+
+
 @pytest.mark.parametrize("word", ["accepted", "queued", "sent", "delivered", "a_word_of_next_year"])
 async def test_a_callback_that_comes_while_a_text_is_queued_again_stops_it(post, word):
     text_id = await in_doubt(post)

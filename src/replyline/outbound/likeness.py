@@ -22,9 +22,15 @@ def could_be(message: Message, text: AnyRow, began: datetime) -> bool:
         message.direction == "outbound-api"
         and (message.created_at is None or message.created_at >= began - CLOCK_SKEW)
         and not spellings(message.to).isdisjoint(spellings(text.phone))
-        and is_same_sender(message, text)
-        and is_same_body(message.body, text.body)
+        and is_like(message, text)
     )
+
+
+def is_like(message: Message, text: AnyRow) -> bool:
+    """Whether a message to the phone of a text is from the same sender and says the same."""
+    # Pictures without words are not a text without pictures, whether it is redacted or not.
+    is_other_picture = message.media > 0 and not message.body and not text.media
+    return is_same_sender(message, text) and is_same_body(message.body, text.body) and not is_other_picture
 
 
 def is_same_sender(message: Message, text: AnyRow) -> bool:

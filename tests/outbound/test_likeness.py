@@ -36,6 +36,7 @@ def test_a_body_is_recognised_however_twilio_writes_it(theirs):
         ("I said OK", "OK"),
         ("?", "!"),
         ("You are booked", "You are not booked"),
+        ("Sent from your Twilio trial account - I said OK", "OK"),
     ],
 )
 def test_another_text_is_not_taken_for_ours(theirs, ours):

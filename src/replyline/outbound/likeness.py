@@ -47,7 +47,7 @@ def is_same_body(theirs: str, ours: str) -> bool:
     their_words, our_words = words_of(theirs), words_of(ours)
     if not our_words:  # nothing but punctuation
         return theirs.strip() == ours.strip()
-    return their_words == our_words or (their_words.startswith(TRIAL) and their_words.endswith(our_words))
+    return their_words in {our_words, TRIAL + our_words}
 
 
 def words_of(body: str) -> str:

@@ -273,6 +273,8 @@ async def test_a_list_too_long_to_read_to_its_end_is_no_reason_to_send_again(mak
     await post.work()
     await post.work(10 * CERTAIN)
     assert post.status(text_id) == "unknown"
+    (job,) = post.rows(work)
+    assert job.due - post.clock.now() > timedelta(seconds=60)  # a list so long is not read every few seconds for hours
     await post.work(GIVE_UP_AFTER.total_seconds())
     await post.twilio.settle()
     assert post.status(text_id) == "failed"

@@ -91,7 +91,7 @@ def resolve(
         wake(conn, CHANGE)
         return "it was sent"
     if not is_certain:
-        return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
+        return look_again(conn, job, text, now=now, due=now + pause(age_of(text, now)))
     conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
     budgets.follow(conn, [text.id])
     later(conn, job, due=now, lane=lane_of_text(text), keep_attempts=False)

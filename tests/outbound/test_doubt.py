@@ -9,6 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import update
 
+from replyline.alerts.raising import going_on
 from replyline.conversations.delivery import Status
 from replyline.db.tables import delivery_reports, texts, work
 from replyline.inbound.delivery_report import DeliveryReport, report
@@ -21,6 +22,7 @@ from replyline.rules.verdict import Send as MayLeave
 from replyline.rules.verdict import Wait
 from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, DROPPED, THROTTLED, Fate, Fault
 from replyline.simulator import Status as MessageStatus
+from replyline.watch.look import look
 from replyline.work import Claimed, arm
 from tests.support.cast import ANA, GYM_NUMBER, a_sid, an_arrival
 
@@ -236,6 +238,8 @@ async def test_a_list_that_cannot_be_read_for_ten_hours_ends_the_doubt_without_a
         await post.work(GIVE_UP_AFTER.total_seconds())
     assert post.status(text_id) == "failed"
     assert [entry["text"] for entry in logs if entry["event"] == "doubt_given_up"] == [text_id]
+    post.db.run_blocking(look, post.clock.now())
+    assert [alert.key for alert in post.db.run_blocking(going_on)] == ["doubt given up"]
     assert post.twilio.messages == []
     post.report("delivered", text_id=text_id, sid=a_sid())
     assert post.status(text_id) == "delivered"

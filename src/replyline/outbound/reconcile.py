@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from replyline.alerts import tallies
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
 from replyline.costs import budgets, ledger
@@ -138,6 +139,7 @@ def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, d
         return "not in the list yet"
     log.error("doubt_given_up", text=text.id, age=age.total_seconds())
     conn.execute(GIVE_UP, {"text_id": text.id, "at": now})
+    tallies.add(conn, {"doubts_given_up": 1}, now)
     budgets.follow(conn, [text.id], given_up=True)
     finish(conn, job, now=now)
     wake(conn, CHANGE)

@@ -330,6 +330,15 @@ async def test_a_pool_that_cannot_be_read_keeps_no_other_number_from_being_looke
     assert len(office.inbound()) == 1
 
 
+async def test_a_text_with_nul_in_it_keeps_nothing_from_being_found(office):
+    await office.lost("Are you\x00 open?")
+    await office.lost("And on Sunday?", phone=BRUNO)
+    await office.look()
+    assert {row.body for row in office.inbound()} == {"Are you open?", "And on Sunday?"}
+    (job,) = office.armed(backfill.KIND)
+    assert job.attempts == 0
+
+
 async def test_a_look_that_finds_nothing_is_one_request(office):
     office.requests.clear()
     await office.look()

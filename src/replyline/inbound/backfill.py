@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from replyline.alerts import tallies
+from replyline.characters import storable
 from replyline.clock import Clock
 from replyline.conversations.text import InboundText, Picture
 from replyline.costs.book import PriceBook
@@ -132,7 +133,7 @@ class Backfill:
             sid=message.sid,
             phone=message.sender,
             our_address=message.to,
-            body=message.body,
+            body=storable(message.body),
             pictures=tuple(Picture(url=url, content_type=content_type[:100]) for url, content_type in attached),
             segments=message.segments or 1,
             messaging_service_sid=message.messaging_service_sid,

@@ -19,7 +19,7 @@ from replyline.db.tables import (
     work,
 )
 from replyline.inbound import backfill
-from replyline.inbound.backfill import AFTER_START, EVERY, OLD_ENOUGH, YOUNG, Backfill
+from replyline.inbound.backfill import ADDRESSES_LAST, AFTER_START, EVERY, OLD_ENOUGH, YOUNG, Backfill
 from replyline.inbound.media import KIND as MEDIA
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.receive import FOUND_LATE, Received, receive
@@ -289,6 +289,20 @@ async def test_help_that_is_found_soon_is_answered_where_twilio_does_not(post, a
     await office.lost("HELP", to="12345")
     await office.look(after)
     assert bool([row for row in post.rows(texts) if not row.is_inbound]) is is_answered
+
+
+async def test_a_number_that_people_begin_to_write_to_is_read_from_the_first_text_on(office):
+    other = "+14155550111"
+    office.post.twilio.add_number(other, sms_url="http://127.0.0.1:9/sms")
+    await office.lost("To whoever had this number", to=other)
+    office.clock.advance(minutes=5)
+    office.webhook("Hello", our_address=other)
+    office.clock.advance(minutes=5)
+    await office.lost("Are you open?", to=other)
+    office.clock.advance(minutes=5)
+    office.webhook("And on Sunday?", our_address=other)
+    await office.look(ADDRESSES_LAST)
+    assert [row.body for row in office.inbound()] == ["Hello", "Are you open?", "And on Sunday?"]
 
 
 async def test_the_numbers_of_the_messaging_service_are_looked_at_too(post):

@@ -23,6 +23,7 @@ from replyline.inbound.backfill import ADDRESSES_LAST, AFTER_START, EVERY, OLD_E
 from replyline.inbound.media import KIND as MEDIA
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.receive import FOUND_LATE, Received, receive
+from replyline.plugins.senders import Sender
 from replyline.simulator import BROKEN, Fate, WebhookFault
 from replyline.simulator import Status as MessageStatus
 from replyline.twilio import client
@@ -342,6 +343,20 @@ async def test_a_pool_that_cannot_be_read_keeps_no_other_number_from_being_looke
     await office.lost("Are you open?")
     await office.look()
     assert len(office.inbound()) == 1
+
+
+@pytest.mark.parametrize("through", ["number", "service"])
+async def test_the_senders_that_the_line_names_are_looked_at_too(make_post, through):
+    other = "+14155550111"
+    post = make_post()
+    for number in (GYM_NUMBER, other):
+        post.twilio.add_number(number, sms_url="http://127.0.0.1:9/sms")
+    service = post.twilio.add_messaging_service([other], use_inbound_webhook_on_number=True)
+    office = Office(make_post(senders=[Sender(other if through == "number" else service.sid)]))
+    await office.open()
+    await office.lost("Are you open?", phone=BRUNO, to=other)
+    await office.look()
+    assert [row.our_address for row in office.inbound()] == [other]
 
 
 async def test_a_text_with_nul_in_it_keeps_nothing_from_being_found(office):

@@ -91,23 +91,23 @@ class Backfill:
         await self._db.run(later, job, due=due, keep_attempts=False)
 
     async def _our_addresses(self, now: datetime) -> list[str]:
-        """What people may have written to: what the settings name, and where they wrote lately."""
+        """What people may have written to: what the settings and the line name, and where they wrote lately."""
         if self._gather_at is None or now >= self._gather_at:
             known = set(await self._db.run(rows.written_to, self._line.key, since=now - RECENTLY))
-            known |= {self._number} if self._number else set()
-            known |= set(await self._numbers_of_service())
+            named = {*filter(None, (self._number, self._service)), *(each.address for each in self._line.senders)}
+            services = {each for each in named if sender_kind(each) is SenderKind.MESSAGING_SERVICE}
+            pools = [await self._numbers_of(each) for each in sorted(services)]
+            known |= named.union(*pools)
             self._addresses = sorted(each for each in known if sender_kind(each) in CAN_BE_TEXTED)
             self._gather_at = now + ADDRESSES_LAST
         return self._addresses
 
-    async def _numbers_of_service(self) -> Sequence[str]:
-        if self._service is None:
-            return []
+    async def _numbers_of(self, service: str) -> Sequence[str]:
         try:
-            return await self._twilio.pool_of(self._service)
+            return await self._twilio.pool_of(service)
         except SendError as error:
             # The numbers that people have written to are looked at all the same.
-            log.warning("pool_unknown", service=self._service, why=str(error))
+            log.warning("pool_unknown", service=service, why=str(error))
             return []
 
     async def _look_at(self, address: str, now: datetime) -> datetime:

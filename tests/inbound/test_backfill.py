@@ -345,6 +345,22 @@ async def test_a_pool_that_cannot_be_read_keeps_no_other_number_from_being_looke
     assert len(office.inbound()) == 1
 
 
+async def test_a_pool_that_could_not_be_read_is_asked_for_again_at_the_next_look(post):
+    other = "+14155550111"
+    for number in (GYM_NUMBER, other):
+        post.twilio.add_number(number, sms_url="http://127.0.0.1:9/sms")
+    service = post.twilio.add_messaging_service([GYM_NUMBER, other], use_inbound_webhook_on_number=True)
+    office = Office(post, service=service.sid)
+    faults = office.twilio.faults.of_requests
+    faults.append(lambda request: BROKEN if "/Services/" in request.path else None)
+    await office.open()
+    faults.pop()
+    await office.look()
+    await office.lost("Are you open?", phone=BRUNO, to=other)
+    await office.look()
+    assert [row.our_address for row in office.inbound()] == [other]
+
+
 @pytest.mark.parametrize("through", ["number", "service"])
 async def test_the_senders_that_the_line_names_are_looked_at_too(make_post, through):
     other = "+14155550111"

@@ -97,18 +97,19 @@ class Backfill:
             named = {*filter(None, (self._number, self._service)), *(each.address for each in self._line.senders)}
             services = {each for each in named if sender_kind(each) is SenderKind.MESSAGING_SERVICE}
             pools = [await self._numbers_of(each) for each in sorted(services)]
-            known |= named.union(*pools)
+            known |= named.union(*(pool or () for pool in pools))
             self._addresses = sorted(each for each in known if sender_kind(each) in CAN_BE_TEXTED)
-            self._gather_at = now + ADDRESSES_LAST
+            self._gather_at = None if None in pools else now + ADDRESSES_LAST
         return self._addresses
 
-    async def _numbers_of(self, service: str) -> Sequence[str]:
+    async def _numbers_of(self, service: str) -> Sequence[str] | None:
+        """The numbers in a service's pool; none when Twilio does not tell just now, and is to be asked again."""
         try:
             return await self._twilio.pool_of(service)
         except SendError as error:
             # The numbers that people have written to are looked at all the same.
             log.warning("pool_unknown", service=service, why=str(error))
-            return []
+            return None
 
     async def _look_at(self, address: str, now: datetime) -> datetime:
         """Take in what came to one address and did not reach us, the oldest first. Gives when to look again."""

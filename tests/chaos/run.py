@@ -164,7 +164,7 @@ def numbers_of(people: People, brain: Brain, monkey: Monkey, rows: Rows, folder:
         **trouble,
         "commits that failed": logged["claim_failed"] + logged["text_not_stored"],
         "turns gone on with after a death": sum(row.runs > 1 for row in rows.turns.values()),
-        "texts in doubt": logged["doubt_looked_into"],
+        "looks for a text in doubt": logged["doubt_looked_into"],
         "model failures": brain.failures.total(),
         "answered with the fallback text": witness.fallbacks,
     }

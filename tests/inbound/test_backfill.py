@@ -19,10 +19,11 @@ from replyline.db.tables import (
     work,
 )
 from replyline.inbound import backfill
-from replyline.inbound.backfill import AFTER_START, EVERY, OLD_ENOUGH, YOUNG, Backfill
+from replyline.inbound.backfill import ADDRESSES_LAST, AFTER_START, EVERY, OLD_ENOUGH, YOUNG, Backfill
 from replyline.inbound.media import KIND as MEDIA
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.receive import FOUND_LATE, Received, receive
+from replyline.plugins.senders import Sender
 from replyline.simulator import BROKEN, Fate, WebhookFault
 from replyline.simulator import Status as MessageStatus
 from replyline.twilio import client
@@ -291,6 +292,20 @@ async def test_help_that_is_found_soon_is_answered_where_twilio_does_not(post, a
     assert bool([row for row in post.rows(texts) if not row.is_inbound]) is is_answered
 
 
+async def test_a_number_that_people_begin_to_write_to_is_read_from_the_first_text_on(office):
+    other = "+14155550111"
+    office.post.twilio.add_number(other, sms_url="http://127.0.0.1:9/sms")
+    await office.lost("To whoever had this number", to=other)
+    office.clock.advance(minutes=5)
+    office.webhook("Hello", our_address=other)
+    office.clock.advance(minutes=5)
+    await office.lost("Are you open?", to=other)
+    office.clock.advance(minutes=5)
+    office.webhook("And on Sunday?", our_address=other)
+    await office.look(ADDRESSES_LAST)
+    assert [row.body for row in office.inbound()] == ["Hello", "Are you open?", "And on Sunday?"]
+
+
 async def test_the_numbers_of_the_messaging_service_are_looked_at_too(post):
     numbers = [GYM_NUMBER, "+14155550111"]
     for number in numbers:
@@ -328,6 +343,45 @@ async def test_a_pool_that_cannot_be_read_keeps_no_other_number_from_being_looke
     await office.lost("Are you open?")
     await office.look()
     assert len(office.inbound()) == 1
+
+
+async def test_a_pool_that_could_not_be_read_is_asked_for_again_at_the_next_look(post):
+    other = "+14155550111"
+    for number in (GYM_NUMBER, other):
+        post.twilio.add_number(number, sms_url="http://127.0.0.1:9/sms")
+    service = post.twilio.add_messaging_service([GYM_NUMBER, other], use_inbound_webhook_on_number=True)
+    office = Office(post, service=service.sid)
+    faults = office.twilio.faults.of_requests
+    faults.append(lambda request: BROKEN if "/Services/" in request.path else None)
+    await office.open()
+    faults.pop()
+    await office.look()
+    await office.lost("Are you open?", phone=BRUNO, to=other)
+    await office.look()
+    assert [row.our_address for row in office.inbound()] == [other]
+
+
+@pytest.mark.parametrize("through", ["number", "service"])
+async def test_the_senders_that_the_line_names_are_looked_at_too(make_post, through):
+    other = "+14155550111"
+    post = make_post()
+    for number in (GYM_NUMBER, other):
+        post.twilio.add_number(number, sms_url="http://127.0.0.1:9/sms")
+    service = post.twilio.add_messaging_service([other], use_inbound_webhook_on_number=True)
+    office = Office(make_post(senders=[Sender(other if through == "number" else service.sid)]))
+    await office.open()
+    await office.lost("Are you open?", phone=BRUNO, to=other)
+    await office.look()
+    assert [row.our_address for row in office.inbound()] == [other]
+
+
+async def test_a_text_with_nul_in_it_keeps_nothing_from_being_found(office):
+    await office.lost("Are you\x00 open?")
+    await office.lost("And on Sunday?", phone=BRUNO)
+    await office.look()
+    assert {row.body for row in office.inbound()} == {"Are you open?", "And on Sunday?"}
+    (job,) = office.armed(backfill.KIND)
+    assert job.attempts == 0
 
 
 async def test_a_look_that_finds_nothing_is_one_request(office):

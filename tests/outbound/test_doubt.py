@@ -9,6 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import update
 
+from replyline.alerts.raising import going_on
 from replyline.conversations.delivery import Status
 from replyline.db.tables import delivery_reports, texts, work
 from replyline.inbound.delivery_report import DeliveryReport, report
@@ -21,6 +22,7 @@ from replyline.rules.verdict import Send as MayLeave
 from replyline.rules.verdict import Wait
 from replyline.simulator import BROKEN, BROKEN_AFTER_ACCEPTING, DROPPED, THROTTLED, Fate, Fault
 from replyline.simulator import Status as MessageStatus
+from replyline.watch.look import look
 from replyline.work import Claimed, arm
 from tests.support.cast import ANA, GYM_NUMBER, a_sid, an_arrival
 
@@ -134,6 +136,61 @@ async def test_a_message_is_not_taken_while_a_twin_that_may_own_it_is_just_leavi
     assert post.screen() == ["See you at six."] * 2
 
 
+MAP = "https://example.com/map.png"
+POSTER = "https://example.com/poster.png"
+
+
+async def test_a_picture_that_left_is_not_taken_for_a_text_that_did_not(post):
+    await in_doubt(post, "See you at six.", fault=BROKEN)
+    post.clock.advance(seconds=3)  # so it is looked up first
+    await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[MAP])
+    await post.work(3)
+    await post.work(CERTAIN)
+    await post.twilio.settle()
+    assert sent_to_ana(post) == [("", 1), ("See you at six.", 0)]
+
+
+async def test_of_two_pictures_in_doubt_nothing_is_sent_until_a_callback_says_which_of_them_left(post):
+    lost = await in_doubt(post, "", fault=BROKEN, media_urls=[MAP])
+    post.clock.advance(seconds=3)
+    left = await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[POSTER])
+    await post.work(3)
+    await post.work(600)
+    await post.twilio.settle()
+    assert [post.status(each) for each in (lost, left)] == ["unknown", "unknown"]
+    (message,) = post.twilio.messages
+    post.report("delivered", text_id=left, sid=message.sid)
+    await post.work(600)
+    await post.twilio.settle()
+    assert [post.status(each) for each in (lost, left)] == ["sent", "delivered"]
+    assert len(post.twilio.messages) == 2
+
+
+async def test_two_pictures_in_doubt_that_both_left_are_not_sent_again(post):
+    both = [await in_doubt(post, "", fault=BROKEN_AFTER_ACCEPTING, media_urls=[url]) for url in (MAP, POSTER)]
+    await post.work(10)
+    await post.work(CERTAIN)
+    await post.twilio.settle()
+    assert {post.row(each).sid for each in both} == {message.sid for message in post.twilio.messages}
+
+
+async def test_a_redacted_message_is_not_taken_from_a_text_that_is_just_leaving(post):
+    leaving = post.say("We close at nine.")
+    await post.work()
+    await post.twilio.settle()
+    (message,) = post.twilio.messages
+    text_id = await in_doubt(post, "See you at six.", fault=BROKEN)
+    await post.client._messages(message.sid).update_async(body="")
+    on_the_wire = {"status": "sending", "sid": None, "sending_at": post.clock.now()}
+    post.db.run_blocking(lambda conn: conn.execute(update(texts).where(texts.c.id == leaving).values(**on_the_wire)))
+    await post.work(10)
+    assert (post.status(text_id), post.row(text_id).sid) == ("unknown", None)
+
+
+def sent_to_ana(post):
+    return sorted((message.body, len(message.media)) for message in post.twilio.messages if message.to == ANA)
+
+
 @pytest.mark.parametrize("word", ["accepted", "queued", "sent", "delivered", "a_word_of_next_year"])
 async def test_a_callback_that_comes_while_a_text_is_queued_again_stops_it(post, word):
     text_id = await in_doubt(post)
@@ -181,6 +238,8 @@ async def test_a_list_that_cannot_be_read_for_ten_hours_ends_the_doubt_without_a
         await post.work(GIVE_UP_AFTER.total_seconds())
     assert post.status(text_id) == "failed"
     assert [entry["text"] for entry in logs if entry["event"] == "doubt_given_up"] == [text_id]
+    post.db.run_blocking(look, post.clock.now())
+    assert [alert.key for alert in post.db.run_blocking(going_on)] == ["doubt given up"]
     assert post.twilio.messages == []
     post.report("delivered", text_id=text_id, sid=a_sid())
     assert post.status(text_id) == "delivered"
@@ -218,6 +277,8 @@ async def test_a_list_too_long_to_read_to_its_end_is_no_reason_to_send_again(mak
     await post.work()
     await post.work(10 * CERTAIN)
     assert post.status(text_id) == "unknown"
+    (job,) = post.rows(work)
+    assert job.due - post.clock.now() > timedelta(seconds=60)  # a list so long is not read every few seconds for hours
     await post.work(GIVE_UP_AFTER.total_seconds())
     await post.twilio.settle()
     assert post.status(text_id) == "failed"
@@ -271,11 +332,17 @@ async def test_a_report_and_a_look_that_meet_leave_each_message_with_one_text(po
     both = [await in_doubt(post, fault=BROKEN_AFTER_ACCEPTING) for _ in range(2)]
     await post.twilio.settle()
     sids = [message.sid for message in post.twilio.messages]
-    post.clock.advance(seconds=10)
-    looking = post.work()
-    for text_id, sid in zip(both, reversed(sids), strict=True):
-        post.report("sent", text_id=text_id, sid=sid)
-    await looking
+    untold = list(zip(both, reversed(sids), strict=True))
+
+    def report_meanwhile(request):
+        """While the list is read, and before anything is decided by it."""
+        if request.method == "GET" and untold:
+            text_id, sid = untold.pop()
+            post.report("sent", text_id=text_id, sid=sid)
+
+    post.twilio.faults.of_requests.append(report_meanwhile)
+    await post.work(10)
+    assert untold == []
     assert [post.row(each).sid for each in both] == sids[::-1]
     assert post.screen(ANA) == ["OK", "OK"]
 

@@ -36,6 +36,7 @@ def test_a_body_is_recognised_however_twilio_writes_it(theirs):
         ("I said OK", "OK"),
         ("?", "!"),
         ("You are booked", "You are not booked"),
+        ("Sent from your Twilio trial account - I said OK", "OK"),
     ],
 )
 def test_another_text_is_not_taken_for_ours(theirs, ours):
@@ -60,7 +61,7 @@ def a_message(**given):
 
 def a_row(**given):
     return SimpleNamespace(
-        **{"body": "OK", "phone": ANA, "our_address": GYM_NUMBER, "messaging_service_sid": None} | given
+        **{"body": "OK", "phone": ANA, "our_address": GYM_NUMBER, "messaging_service_sid": None, "media": None} | given
     )
 
 
@@ -78,6 +79,8 @@ def a_row(**given):
         ({"sender": None, "messaging_service_sid": SERVICE}, {"messaging_service_sid": SERVICE}, True),
         ({"sender": "+14155550199", "messaging_service_sid": SERVICE}, {"messaging_service_sid": SERVICE}, True),
         ({"messaging_service_sid": "MG" + "2" * 32}, {"messaging_service_sid": SERVICE}, False),
+        ({"body": "", "media": 1}, {}, False),  # pictures alone
+        ({"body": "", "media": 1}, {"media": [{"url": "https://example.com/map.png"}]}, True),  # redacted
         ({"to": "+525512345678"}, {"phone": "+5215512345678"}, True),
         ({"to": "+5491123456789"}, {"phone": "+541123456789"}, True),
     ],

@@ -105,6 +105,17 @@ async def test_a_question_of_yesterday_is_not_answered_by_todays_yes(asking):
     assert kinds(asking) == ["opt_in"]
 
 
+@pytest.mark.parametrize("word", ["yes", "JOIN"])
+async def test_a_yes_that_is_found_late_and_is_older_than_the_question_says_nothing_to_it(asking, word):
+    written_at = asking.clock.now()
+    asking.clock.advance(minutes=1)
+    sign(asking)
+    await asking.work()
+    found = an_arrival(word, line=asking.line, at=written_at, found_at=asking.clock.now())
+    asking.db.run_blocking(receive, [found])
+    assert kinds(asking) == ["opt_in"]
+
+
 async def test_a_stop_after_the_question_is_a_stop(asking):
     sign(asking)
     await asking.work()

@@ -63,6 +63,7 @@ def due(kind, wait):
         ({"unknown": 4, "oldest_unknown": minutes(1)}, []),
         ({"unknown": 5, "oldest_unknown": minutes(1)}, [("doubt", LOOK)]),
         ({"unknown": 9, "unknown_before": 5, "oldest_unknown": minutes(9)}, []),
+        ({"given_up": 1}, [("doubt given up", WRONG)]),
         # The model.
         ({"turns_failed": {"model_refused": 1}}, [("model", WRONG)]),
         ({"turns_failed": {"trouble": 1}}, [("model", LOOK)]),

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from replyline.alerts import tallies
+from replyline.characters import storable
 from replyline.clock import Clock
 from replyline.conversations.text import InboundText, Picture
 from replyline.costs.book import PriceBook
@@ -90,35 +91,37 @@ class Backfill:
         await self._db.run(later, job, due=due, keep_attempts=False)
 
     async def _our_addresses(self, now: datetime) -> list[str]:
-        """What people may have written to: what the settings name, and where they wrote lately."""
+        """What people may have written to: what the settings and the line name, and where they wrote lately."""
         if self._gather_at is None or now >= self._gather_at:
             known = set(await self._db.run(rows.written_to, self._line.key, since=now - RECENTLY))
-            known |= {self._number} if self._number else set()
-            known |= set(await self._numbers_of_service())
+            named = {*filter(None, (self._number, self._service)), *(each.address for each in self._line.senders)}
+            services = {each for each in named if sender_kind(each) is SenderKind.MESSAGING_SERVICE}
+            pools = [await self._numbers_of(each) for each in sorted(services)]
+            known |= named.union(*(pool or () for pool in pools))
             self._addresses = sorted(each for each in known if sender_kind(each) in CAN_BE_TEXTED)
-            self._gather_at = now + ADDRESSES_LAST
+            self._gather_at = None if None in pools else now + ADDRESSES_LAST
         return self._addresses
 
-    async def _numbers_of_service(self) -> Sequence[str]:
-        if self._service is None:
-            return []
+    async def _numbers_of(self, service: str) -> Sequence[str] | None:
+        """The numbers in a service's pool; none when Twilio does not tell just now, and is to be asked again."""
         try:
-            return await self._twilio.pool_of(self._service)
+            return await self._twilio.pool_of(service)
         except SendError as error:
             # The numbers that people have written to are looked at all the same.
-            log.warning("pool_unknown", service=self._service, why=str(error))
-            return []
+            log.warning("pool_unknown", service=service, why=str(error))
+            return None
 
     async def _look_at(self, address: str, now: datetime) -> datetime:
         """Take in what came to one address and did not reach us, the oldest first. Gives when to look again."""
-        since = await self._db.run(rows.since, self._line.key, address, now, overlap=OVERLAP)
+        given: Any = {"overlap": OVERLAP, "unnoticed": ADDRESSES_LAST}
+        since = await self._db.run(rows.since, self._line.key, address, now, **given)
         listed = [(each.created_at, each) for each in await self._twilio.received_at(address, since=since)]
         dated = [(at, each) for at, each in listed if at and each.sender]
         missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
         lost = [(at, each) for at, each in dated if each.sid in missing]
         texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
-        given: Any = {"line": self._line, "words": self._words, "secret": self._secret, "prices": self._prices.now}
-        arrivals = [Arrival(text=text, **given) for text in texts]
+        arriving: Any = {"line": self._line, "words": self._words, "secret": self._secret, "prices": self._prices.now}
+        arrivals = [Arrival(text=text, **arriving) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])
@@ -132,7 +135,7 @@ class Backfill:
             sid=message.sid,
             phone=message.sender,
             our_address=message.to,
-            body=message.body,
+            body=storable(message.body),
             pictures=tuple(Picture(url=url, content_type=content_type[:100]) for url, content_type in attached),
             segments=message.segments or 1,
             messaging_service_sid=message.messaging_service_sid,

@@ -32,14 +32,21 @@ def end_look(conn: Connection, line: str, now: datetime) -> None:
     seen(conn, line, WHOLE_LINE, now)
 
 
-def since(conn: Connection, line: str, address: str, now: datetime, *, overlap: timedelta) -> datetime:
-    """From when on an address's list has to be read. What came before we first answered there is not ours."""
+def since(
+    conn: Connection, line: str, address: str, now: datetime, *, overlap: timedelta, unnoticed: timedelta
+) -> datetime:
+    """From when on an address's list has to be read. What came before we first answered there is not ours.
+
+    An address may be `unnoticed` for so long after people began to write to it.
+    """
     found = conn.execute(MARK, {"of_line": line, "address": address}).first()
     if found is None:
-        last = conn.execute(LAST_INBOUND, {"of_line": line, "address": address}).scalar()
+        first, last = conn.execute(TALKED_AT, {"of_line": line, "address": address}).one()
         whole = mark_of(conn, line, WHOLE_LINE, began_at=now)
-        never_looked = whole.seen_until == whole.began_at
-        began_at = min(filter(None, [last, whole.began_at])) if never_looked else last or now
+        if whole.seen_until == whole.began_at:  # nobody has looked yet
+            began_at = min(filter(None, [last, whole.began_at]))
+        else:
+            began_at = max(first, whole.seen_until - unnoticed) if first else now
         found = mark_of(conn, line, address, began_at=began_at)
     start: datetime = max([found.began_at, found.seen_until - overlap])
     return start.replace(microsecond=0)  # Twilio's list knows whole seconds only
@@ -85,7 +92,7 @@ _now = bindparam("now", type_=UtcTime)
 MARK = select(backfill_marks).where(*_mark)
 SEEN = update(backfill_marks).where(*_mark).values(seen_until=_now)
 WAS_AWAY = update(backfill_marks).where(*_mark).values(away_until=_now)
-LAST_INBOUND = select(func.max(conversations.c.last_inbound_at)).where(
+TALKED_AT = select(func.min(conversations.c.created_at), func.max(conversations.c.last_inbound_at)).where(
     conversations.c.line == bindparam("of_line"), conversations.c.our_address == bindparam("address")
 )
 WRITTEN_TO = (

@@ -190,7 +190,8 @@ def has_joined(conn: Connection, arrival: Arrival, conversation: Conversation, t
     if answer is None:
         return False
     question = store.last_of_ours(conn, conversation.id, Purpose.OPT_IN.value)
-    if question is None or text.received_at - question.created_at > opt_in_words.FRESH:
+    # What is found late may be older than the question, and says nothing to it.
+    if question is None or not timedelta() <= text.received_at - question.created_at <= opt_in_words.FRESH:
         return False
     if answer is opt_in_words.Answer.YES:
         last = store.last_of_ours(conn, conversation.id)

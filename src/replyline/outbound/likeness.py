@@ -22,9 +22,15 @@ def could_be(message: Message, text: AnyRow, began: datetime) -> bool:
         message.direction == "outbound-api"
         and (message.created_at is None or message.created_at >= began - CLOCK_SKEW)
         and not spellings(message.to).isdisjoint(spellings(text.phone))
-        and is_same_sender(message, text)
-        and is_same_body(message.body, text.body)
+        and is_like(message, text)
     )
+
+
+def is_like(message: Message, text: AnyRow) -> bool:
+    """Whether a message to the phone of a text is from the same sender and says the same."""
+    # Pictures without words are not a text without pictures, whether it is redacted or not.
+    is_other_picture = message.media > 0 and not message.body and not text.media
+    return is_same_sender(message, text) and is_same_body(message.body, text.body) and not is_other_picture
 
 
 def is_same_sender(message: Message, text: AnyRow) -> bool:
@@ -41,7 +47,7 @@ def is_same_body(theirs: str, ours: str) -> bool:
     their_words, our_words = words_of(theirs), words_of(ours)
     if not our_words:  # nothing but punctuation
         return theirs.strip() == ours.strip()
-    return their_words == our_words or (their_words.startswith(TRIAL) and their_words.endswith(our_words))
+    return their_words in {our_words, TRIAL + our_words}
 
 
 def words_of(body: str) -> str:

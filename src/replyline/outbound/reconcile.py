@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from replyline.alerts import tallies
 from replyline.clock import Clock
 from replyline.conversations.delivery import Status, taken_by_twilio
 from replyline.costs import budgets, ledger
@@ -14,7 +15,7 @@ from replyline.db import CHANGE, Db, wake
 from replyline.db.columns import AnyRow, UtcTime
 from replyline.db.tables import conversations, texts
 from replyline.log import get_log
-from replyline.outbound.likeness import CLOCK_SKEW, could_be, is_same_body
+from replyline.outbound.likeness import CLOCK_SKEW, could_be, is_like, is_same_body
 from replyline.outbound.pace import lane_of_text
 from replyline.phone_numbers import spellings
 from replyline.twilio.client import Message, SendError, TwilioClient
@@ -78,10 +79,13 @@ def resolve(
         finish(conn, job, now=now)
         return "a callback came first"
     known = set(conn.execute(KNOWN, {"sids": [message.sid for message in candidates]}).scalars())
-    unclaimed = [message for message in candidates if message.sid not in known]
-    if unclaimed and any(is_leaving(each, text) for each in waiting):
-        # One of them may be the other text's, whose request has not ended yet.
-        return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
+    unclaimed = list({message.sid: message for message in candidates if message.sid not in known}.values())
+    rivals = [each for each in waiting if each.id != text.id and any(is_like(message, each) for message in unclaimed)]
+    in_doubt = [each for each in rivals if each.status == Status.UNKNOWN.value and says_else(each, text)]
+    if any(each.status == Status.SENDING.value for each in rivals) or 0 < len(unclaimed) <= len(in_doubt):
+        # It may be that of another text, whose request has not ended yet; or not all of these texts have left, and they
+        # are not the same, so that only a callback tells which of them did.
+        return look_again(conn, job, text, now=now, due=now + pause(age_of(text, now)))
     if unclaimed:
         likest = min(unclaimed, key=lambda each: (each.body != text.body, each.created_at or now))
         status = taken_by_twilio(likest.status)
@@ -95,7 +99,7 @@ def resolve(
         wake(conn, CHANGE)
         return "it was sent"
     if not is_certain:
-        return look_again(conn, job, text, now=now, due=now + FIRST_LOOK)
+        return look_again(conn, job, text, now=now, due=now + pause(age_of(text, now)))
     conn.execute(PUT_BACK, {"text_id": text.id, "at": now})
     budgets.follow(conn, [text.id])
     later(conn, job, due=now, lane=lane_of_text(text), keep_attempts=False)
@@ -103,15 +107,26 @@ def resolve(
     return NOT_SENT
 
 
-def is_leaving(other: AnyRow, text: AnyRow) -> bool:
-    """Whether another text with the same words is on the wire just now."""
-    return other.id != text.id and other.status == Status.SENDING.value and is_same_body(other.body, text.body)
+def says_else(other: AnyRow, text: AnyRow) -> bool:
+    """Whether it matters which of two texts the person got."""
+    return other.media != text.media or not is_same_body(other.body, text.body)
+
+
+def pause(age: timedelta) -> timedelta:
+    """How long to leave a list alone that could be read. What it has not told by then it will not tell soon."""
+    return FIRST_LOOK if age < 2 * CERTAIN_AFTER else patience(age)
 
 
 def twilio_was_away(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime) -> None:
     """Look again later. What Twilio does not list soon after it was away may still be on its way into the list."""
     conn.execute(AWAY, {"text_id": text.id, "at": now})
-    look_again(conn, job, text, now=now, due=now + patience(now - (text.sending_at or text.status_at)))
+    look_again(conn, job, text, now=now, due=now + patience(age_of(text, now)))
+
+
+def age_of(text: AnyRow, now: datetime) -> timedelta:
+    """For how long a text has been in doubt."""
+    age: timedelta = now - (text.sending_at or text.status_at)
+    return age
 
 
 def patience(age: timedelta) -> timedelta:
@@ -125,12 +140,13 @@ def patience(age: timedelta) -> timedelta:
 
 
 def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, due: datetime) -> str:
-    began = text.sending_at or text.status_at
-    if now - began < GIVE_UP_AFTER:
+    age = age_of(text, now)
+    if age < GIVE_UP_AFTER:
         later(conn, job, due=due, keep_attempts=False)
         return "not in the list yet"
-    log.error("doubt_given_up", text=text.id, age=(now - began).total_seconds())
+    log.error("doubt_given_up", text=text.id, age=age.total_seconds())
     conn.execute(GIVE_UP, {"text_id": text.id, "at": now})
+    tallies.add(conn, {"doubts_given_up": 1}, now)
     budgets.follow(conn, [text.id], given_up=True)
     finish(conn, job, now=now)
     wake(conn, CHANGE)
@@ -140,7 +156,14 @@ def look_again(conn: Connection, job: Claimed, text: AnyRow, *, now: datetime, d
 _in_doubt = (texts.c.id == bindparam("text_id"), texts.c.status == Status.UNKNOWN.value)
 KNOWN = select(texts.c.sid).where(texts.c.sid.in_(bindparam("sids", expanding=True)))
 WITHOUT_SID = (
-    select(texts.c.id, texts.c.status, texts.c.body)
+    select(
+        texts.c.id,
+        texts.c.status,
+        texts.c.our_address,
+        texts.c.messaging_service_sid,
+        texts.c.body,
+        texts.c.media,
+    )
     .join(conversations, conversations.c.id == texts.c.conversation_id)
     .where(
         conversations.c.line == bindparam("of_line"),

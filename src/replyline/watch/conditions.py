@@ -154,6 +154,12 @@ def doubt(facts: Facts) -> Iterator[Condition]:
             f"{span(facts.oldest_unknown)}; nothing is sent again until Twilio's list says."
         )
         yield Condition(key="doubt", level=Level.WRONG if is_old else Level.LOOK, says=says)
+    if facts.given_up:
+        says = (
+            f"{many(facts.given_up, 'text')} given up within an hour: in doubt for ten hours, and not sent again. Look in "
+            "Twilio's console whether it left."
+        )
+        yield Condition(key="doubt given up", level=Level.WRONG, says=says)
 
 
 def model(facts: Facts) -> Iterator[Condition]:

@@ -54,6 +54,7 @@ class Facts:
     unknown: int = 0
     unknown_before: int = 0  # ten minutes ago
     oldest_unknown: timedelta = timedelta(0)
+    given_up: int = 0  # within an hour
     # Turns that ended with the fallback text within half an hour, by outcome; and those that are tried again.
     turns_failed: Mapping[str, int] = field(default_factory=dict)
     turns_tried_again: int = 0

@@ -45,6 +45,7 @@ def gather(conn: Connection, now: datetime, zone: str = "UTC") -> Facts:
         unknown=unknown,
         unknown_before=unknown if before is None else before,
         oldest_unknown=now - unknown_since if unknown_since else timedelta(0),
+        given_up=hour.get("doubts_given_up", 0),
         turns_failed={row.outcome: row.how_many for row in conn.execute(FAILED, {"since": now - OF_TURNS})},
         turns_tried_again=conn.execute(TRIED_AGAIN).scalar_one(),
         due=overdue(conn, now),

@@ -69,8 +69,8 @@ def a_row(**given):
     ("message", "row", "is_ours"),
     [
         ({}, {}, True),
-        ({"created_at": MONDAY - timedelta(minutes=1)}, {}, True),  # clocks differ
-        ({"created_at": MONDAY - timedelta(minutes=3)}, {}, False),
+        ({"created_at": MONDAY - timedelta(minutes=14)}, {}, True),  # our clock is ahead of Twilio's
+        ({"created_at": MONDAY - timedelta(minutes=16)}, {}, False),
         ({"direction": "inbound"}, {}, False),
         ({"direction": "outbound-reply"}, {}, False),  # TwiML: the apology of our fallback
         ({"to": BRUNO}, {}, False),

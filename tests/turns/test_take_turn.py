@@ -24,14 +24,30 @@ def road(db, clock, tmp_path):
     return make
 
 
-def with_booking(line, booked):
+def with_booking(line, booked, *, deaths=0):
+    """The worker dies after the first so many bookings."""
+
     @line.action
     def book(ctx: ActionContext, when: datetime) -> str:
         """Book a class."""
         booked.append((ctx.contact.phone, when.isoformat(), ctx.once))
         return f"Booked {when:%H:%M}."
 
+    take = line.actions["book"]
+
+    async def dies(ctx, arguments):
+        result = await type(take).call(take, ctx, arguments)
+        if len(booked) <= deaths:
+            raise Died
+        return result
+
+    if deaths:
+        line.actions["book"] = Wrapped(take, dies)
     return line
+
+
+class Died(BaseException):
+    """What ends a worker at once."""
 
 
 async def test_a_text_is_answered(road):
@@ -435,21 +451,7 @@ async def test_two_machines_that_answer_each_other_are_stopped_below_twilios_own
 async def test_a_turn_that_died_after_the_model_answered_goes_on_without_asking_again(road):
     booked = []
     gym = road(calls(("book", {"when": "2026-03-03T18:00"})), says("Booked for 6pm."))
-    with_booking(gym.line, booked)
-    take = gym.line.actions["book"]
-    died = []
-
-    class Died(BaseException):
-        pass
-
-    async def dies_once(ctx, arguments):
-        result = await type(take).call(take, ctx, arguments)
-        if not died:
-            died.append(True)
-            raise Died
-        return result
-
-    gym.line.actions["book"] = Wrapped(take, dies_once)
+    with_booking(gym.line, booked, deaths=1)
     await gym.text("Yoga tomorrow at 6pm?")
     with pytest.raises(Died):
         await gym.work()
@@ -460,6 +462,20 @@ async def test_a_turn_that_died_after_the_model_answered_goes_on_without_asking_
     assert len(gym.model.seen) == 2
     assert len({once for _, _, once in booked}) == 1, "the second call has the first one's key"
     assert gym.rows(turns)[0].runs == 2
+
+
+async def test_a_turn_that_died_five_times_is_answered_with_the_fallback_text(road):
+    booked = []
+    gym = road(calls(("book", {"when": "2026-03-03T18:00"})), deadline=3600)
+    with_booking(gym.line, booked, deaths=5)
+    await gym.text("Yoga tomorrow at 6pm?")
+    for _ in range(5):
+        with pytest.raises(Died):
+            await gym.work(seconds=300)
+    await gym.work(seconds=300)
+    assert gym.replies() == [gym.line.fallback_text]
+    assert gym.outcomes() == [("failed", "crashed")]
+    assert len({once for _, _, once in booked}) == 1
 
 
 class Wrapped:

@@ -11,7 +11,9 @@ from replyline.db.columns import AnyRow
 from replyline.phone_numbers import spellings
 from replyline.twilio.client import Message
 
-CLOCK_SKEW = timedelta(minutes=2)  # between Twilio's clock and ours; its times have whole seconds besides
+# Between Twilio's clock and ours, which an unattended machine may have lost. A wide margin costs next to nothing: a message that
+# a text of ours has is never taken, and one that somebody else sent with the same words is what this person needed.
+CLOCK_SKEW = timedelta(minutes=15)
 # What Twilio writes before the words of a trial account's texts.
 TRIAL = "sentfromyourtwiliotrialaccount"
 

@@ -388,8 +388,9 @@ async def test_a_status_callback_is_retried_as_its_url_says_and_has_no_fallback(
     assert [alert.code for alert in twilio.alerts] == [11200, 11200]
 
 
-async def test_a_retry_that_works_is_enough(twilio: SimulatedTwilio, ours: OurServer) -> None:
-    twilio.add_number(OURS, sms_url=f"{ours.url}/sms#rc=2&rp=5xx")
+@pytest.mark.parametrize("fragment", ["#rc=2&rp=5xx", "#rc=2&rp=all"])
+async def test_a_retry_that_works_is_enough(twilio: SimulatedTwilio, ours: OurServer, fragment: str) -> None:
+    twilio.add_number(OURS, sms_url=f"{ours.url}/sms{fragment}")
     ours.answers["/sms"] = lambda: fails() if len(ours.got) == 1 else Response("<Response/>", media_type="text/xml")
 
     await twilio.phone(ANA).text("Hi")

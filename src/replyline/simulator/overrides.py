@@ -18,7 +18,7 @@ class Overrides:
     retried: frozenset[str] = frozenset({"ct"})  # of 4xx, 5xx, ct and rt
 
     def allows(self, failure: str) -> bool:
-        return failure in self.retried or "all" in self.retried
+        return failure != "" and (failure in self.retried or "all" in self.retried)
 
 
 def read_overrides(url: str) -> tuple[str, Overrides]:

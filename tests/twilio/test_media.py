@@ -156,6 +156,13 @@ async def test_the_storage_that_twilio_redirects_to_never_sees_our_credentials(t
 async def test_redirects_end_after_three(twilio, make_fetcher):
     twilio.answers[MEDIA] = to(twilio.url + MEDIA)
     with pytest.raises(MediaRefused, match="too often"):
+async def test_a_picture_whose_link_has_run_out_is_asked_for_again_later(twilio, storage, make_fetcher):
+    twilio.answers[MEDIA] = to(f"{storage.url}/picture")
+    storage.answers["/picture"] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(MediaAway):
+        await fetched(make_fetcher(elsewhere=ON_THIS_MACHINE), twilio.url + MEDIA)
+
+
         await fetched(make_fetcher(), twilio.url + MEDIA)
     assert len(twilio.asked) == 4
 
@@ -235,7 +242,7 @@ async def test_only_so_many_pictures_come_at_once(twilio, make_fetcher):
     assert twilio.most_open == 3
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 async def test_a_twilio_in_trouble_is_asked_again_later(status, twilio, make_fetcher):
     twilio.answers[MEDIA] = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()
     with pytest.raises(MediaAway):

@@ -130,7 +130,7 @@ class MediaFetcher:
         headers = self._authorization if is_api else {}
         try:
             return await opened.enter_async_context(self._session(url).get(url, headers=headers, allow_redirects=False))
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, UnicodeError) as error:  # a name that cannot be one
             raise MediaRefused("A picture redirects to an address that cannot be read.") from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotOutside):

@@ -77,6 +77,22 @@ def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dic
     )
 
 
+def v1_page(key: str, records: Sequence[Json], url: str) -> Json:
+    """All of a list of the newer APIs, whose pages say other things, in one page."""
+    size = max(len(records), DEFAULT_SIZE)
+    first = f"{url}?{urlencode({'PageSize': size, 'Page': 0})}"
+    meta = {
+        "page": 0,
+        "page_size": size,
+        "first_page_url": first,
+        "previous_page_url": None,
+        "next_page_url": None,
+        "url": first,
+        "key": key,
+    }
+    return {"meta": meta, key: list(records)}
+
+
 def place_of(token: str, sids: Sequence[str], order: dict[str, int], size: int) -> int | None:
     """Where a page begins: after a record (PA) or before one (PB), so that what arrives meanwhile moves nothing."""
     direction, sid = token[:2], token[2:]

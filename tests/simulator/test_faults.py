@@ -119,6 +119,7 @@ async def test_a_rule_decides_which_requests_go_wrong(client: Client, twilio: Si
     ("fate", "statuses", "is_on_phone"),
     [
         (Fate(status=Status.SENT), ["sent"], False),
+        (Fate(status=Status.SENT, error_code=30008), ["sent"], False),
         (Fate(status=Status.UNDELIVERED, error_code=30003), ["sent", "undelivered"], False),
         (Fate(status=Status.FAILED, error_code=30036), ["failed"], False),
         (Fate(), ["sent", "delivered"], True),

@@ -182,6 +182,15 @@ async def test_throttling_has_twilios_body_and_may_say_for_how_long(client: Clie
     }
 
 
+async def test_a_refusal_that_was_ordered_names_the_number_as_twilios_own_does(
+    client: Client, twilio: SimulatedTwilio
+) -> None:
+    twilio.faults.next_creates(Fault.refused(21614))
+
+    with pytest.raises(TwilioRestException, match=r"'To' number is not a valid mobile number: \+12125550123"):
+        await ask(client.messages.create, to=ANA, from_=OURS, body="Hello")
+
+
 @pytest.mark.parametrize("after_accepting", [False, True])
 async def test_a_slow_answer_is_the_usual_one(
     client: Client, twilio: SimulatedTwilio, clock: FakeClock, after_accepting: bool

@@ -262,6 +262,8 @@ async def test_redirects_do_not_go_on_for_ever(twilio: SimulatedTwilio, ours: Ou
         (twiml(lambda response: response.message("x", from_="+14155550999")), 14102),
         (twiml(lambda response: response.message("x", method="PUT")), 14104),
         (twiml(lambda response: [response.message("x") for _ in range(11)]), 14109),
+        (twiml(lambda response: response.message("x").media("https://[::1")), 11100),
+        (twiml(lambda response: response.redirect("https://[::1")), 11100),
     ],
 )
 async def test_what_cannot_be_done_goes_to_the_fallback(

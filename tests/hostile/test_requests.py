@@ -5,11 +5,8 @@ An eighth as many sign-ups come with them."""
 import pytest
 
 from replyline.inbound.limits import PerAddress
-from tests.hostile.run import fuzz
+from tests.hostile.run import MOST_GROWTH, fuzz
 from tests.support.left_out import as_many
-
-# Measured: the process settles after some ten thousand requests; the database's own cache may still fill up.
-MOST_GROWTH = 40.0  # MB
 
 
 async def test_no_request_ends_in_an_error_or_leaves_a_trace_that_it_should_not(database_url, tmp_path):

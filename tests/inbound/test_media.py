@@ -16,7 +16,7 @@ from replyline.inbound import media_at_twilio
 from replyline.inbound.media import FetchMedia
 from replyline.inbound.media_at_twilio import DeleteAtTwilio
 from replyline.inbound.receive import receive
-from replyline.simulator import BROKEN, INSTANT, RestRequest, SimulatedTwilio
+from replyline.simulator import BROKEN, INSTANT, Fault, RestRequest, SimulatedTwilio
 from replyline.twilio.media import Limits, MediaFetcher
 from replyline.work.worker import Pool, Worker
 from tests.support.cast import ANA, GYM_NUMBER, an_arrival
@@ -132,6 +132,16 @@ async def test_a_twilio_in_trouble_is_asked_again_for_what_is_missing_only(mailr
     mailroom.twilio.faults.on_requests(BROKEN, path=first)
     await mailroom.work(seconds=2)
     assert mailroom.states() == ["kept", "kept"]
+
+
+async def test_a_picture_that_came_while_the_credentials_were_changed_is_kept_later(mailroom):
+    await mailroom.text_with(("image/png", PNG))
+    mailroom.twilio.faults.on_requests(Fault.refused(20003), path="/Media/")
+    await mailroom.work()
+    assert mailroom.states() == ["waiting"]
+    mailroom.twilio.faults.clear()
+    await mailroom.work(seconds=2)
+    assert mailroom.states() == ["kept"]
 
 
 async def test_a_picture_that_never_comes_is_given_up(mailroom):

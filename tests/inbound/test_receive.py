@@ -188,3 +188,10 @@ def test_pictures_are_noted_and_fetched_later(db):
     (kept,) = rows(db, media)
     assert (kept.url, kept.state) == (picture.url, "waiting")
     assert {row.kind for row in rows(db, work)} == {"turn", "media"}
+
+
+@pytest.mark.parametrize("word", ["HELP", "STOP"])
+def test_a_picture_that_came_with_a_keyword_is_fetched_too(db, word):
+    picture = Picture(url="https://api.twilio.com/2010-04-01/x", content_type="image/png")
+    assert take_in(db, an_arrival(word, pictures=(picture,))) == [Received.HEEDED]
+    assert "media" in {row.kind for row in rows(db, work)}

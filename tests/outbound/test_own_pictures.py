@@ -1,5 +1,6 @@
 """Pictures of ours: taken when phones can be sent them, and there for Twilio by a link that runs out."""
 
+import asyncio
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,6 +50,28 @@ async def test_the_same_picture_is_kept_once(tmp_path):
     first, second = [await keep(store, each) for each in check([("a.png", PNG), ("b.png", PNG)])]
     assert first == second
     assert await read_all(store, first.path) == PNG
+
+
+async def test_two_may_send_the_same_picture_at_the_same_moment(tmp_path):
+    other_is_done = asyncio.Event()
+
+    class Slow(FolderStore):
+        async def put(self, key, chunks):
+            async def slowly():
+                async for chunk in chunks:
+                    yield chunk
+                    await other_is_done.wait()
+
+            await super().put(key, slowly())
+
+    [picture] = check([("a.png", PNG)])
+    first = asyncio.create_task(keep(Slow(tmp_path), picture))
+    while not list(tmp_path.glob("coming/*")):
+        await asyncio.sleep(0.001)
+    second = await keep(FolderStore(tmp_path), picture)
+    other_is_done.set()
+    assert await first == second
+    assert await read_all(FolderStore(tmp_path), second.path) == PNG
 
 
 @dataclass

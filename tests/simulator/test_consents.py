@@ -62,6 +62,9 @@ async def test_a_messaging_service_has_one_list_for_all_its_numbers(accounts: An
         ({"source": "hearsay"}, "INVALID_SOURCE"),
         ({"date_of_consent": "yesterday"}, "INVALID_DATE_OF_CONSENT"),
         ({"correlation_id": "1"}, "INVALID_CORRELATION_ID"),
+        ({"sender_id": [OURS]}, "INVALID_SENDER_ID"),
+        ({"status": {}}, "INVALID_STATUS"),
+        ({"source": ["website"]}, "INVALID_SOURCE"),
     ],
 )
 async def test_a_bad_item_is_named_and_the_others_are_taken(

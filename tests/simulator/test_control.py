@@ -115,6 +115,9 @@ def test_where_trouble_strikes_is_said_and_read_too(clock: FakeClock) -> None:
         ({"request": "refused"}, "The request that is 'refused' needs its 'code'."),
         ({"webhook": "late"}, "The webhook that is 'late' needs its 'seconds'."),
         ({"webhook": "late", "seconds": -1}, "No detail of a fault is less than nothing."),
+        ({"webhook": "late", "seconds": 1e300}, "'seconds' must be a number up to 1e9, and 1e+300 is not."),
+        ({"request": "broken", "lasts": 10**12}, "'lasts' must be a number up to 1e9, and 1000000000000 is not."),
+        ({"request": "broken", "http_status": 999}, "An 'http_status' that says no is from 400 to 599."),
         ({"request": "broken", "times": "2"}, "'times' must be a whole number, and \"2\" is not."),
         ({"request": "broken", "times": True}, "'times' must be a whole number, and true is not."),
         ({"request": "broken", "share": 2}, "A share is a probability from 0 to 1; 2 is not."),
@@ -322,6 +325,21 @@ async def test_what_cannot_be_done_is_refused_in_one_sentence(
     answer = await control(twilio, method, path, **kwargs)
 
     assert (answer.status_code, answer.json()) == (400, {"error": sentence})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"request": "slow", "seconds": NaN}',
+        '{"request": "slow", "seconds": 1e400}',
+        "[" * 100_000,
+        '{"to": "\\ud83d"}',
+    ],
+)
+async def test_what_is_no_json_to_others_is_none_here(twilio: SimulatedTwilio, body: str) -> None:
+    answer = await control(twilio, "POST", "/faults", data=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()) == (400, {"error": "That is not JSON."})
 
 
 async def test_faults_do_not_touch_the_control_api(twilio: SimulatedTwilio) -> None:

@@ -119,6 +119,7 @@ async def test_a_rule_decides_which_requests_go_wrong(client: Client, twilio: Si
     ("fate", "statuses", "is_on_phone"),
     [
         (Fate(status=Status.SENT), ["sent"], False),
+        (Fate(status=Status.SENT, error_code=30008), ["sent"], False),
         (Fate(status=Status.UNDELIVERED, error_code=30003), ["sent", "undelivered"], False),
         (Fate(status=Status.FAILED, error_code=30036), ["failed"], False),
         (Fate(), ["sent", "delivered"], True),
@@ -179,6 +180,15 @@ async def test_throttling_has_twilios_body_and_may_say_for_how_long(client: Clie
         "more_info": "https://www.twilio.com/docs/errors/20429",
         "status": 429,
     }
+
+
+async def test_a_refusal_that_was_ordered_names_the_number_as_twilios_own_does(
+    client: Client, twilio: SimulatedTwilio
+) -> None:
+    twilio.faults.next_creates(Fault.refused(21614))
+
+    with pytest.raises(TwilioRestException, match=r"'To' number is not a valid mobile number: \+12125550123"):
+        await ask(client.messages.create, to=ANA, from_=OURS, body="Hello")
 
 
 @pytest.mark.parametrize("after_accepting", [False, True])

@@ -12,7 +12,8 @@ from starlette.routing import Mount, Route
 import replyline.simulator
 from replyline.clock import FakeClock
 from replyline.simulator import Fate, Fault, SimulatedTwilio
-from replyline.simulator.fault_json import read_chances, read_trouble, standing_json
+from replyline.simulator.control import NUMBER, PACING, POLICY, SERVICE
+from replyline.simulator.fault_json import DETAILS, PLACES, read_chances, read_trouble, standing_json
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "simulator.md").read_text(encoding="utf-8")
 FAULTS = re.findall(r"^\| [^|]+ \| `(\w+\(.*\))` \| `(\{.*\})` \|$", GUIDE, re.MULTILINE)
@@ -54,6 +55,13 @@ def test_the_guide_names_every_path_of_the_control_api() -> None:
     named = set(re.findall(r"(GET|POST|PATCH|DELETE) (/control/[\w{}/-]+)", GUIDE.replace("{number}", "{phone}")))
 
     assert named == methods
+
+
+def test_the_guide_names_everything_that_the_control_api_takes() -> None:
+    details = {detail for each in DETAILS.values() for detail in each}
+    names = details | {*PLACES, *NUMBER, *SERVICE, *POLICY, *PACING}
+
+    assert {name for name in names if not re.search(rf"[`\"( ]{name}\b", GUIDE)} == set()
 
 
 def without_state(said: dict[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,10 @@ async def test_both_auth_tokens_open_the_account(clock: FakeClock) -> None:
         ({"To": ANA, "From": OURS, "Body": "x", "StatusCallback": "https://my_host.test/"}, 21609),
         ({"To": ANA, "From": OURS, "Body": "x", "ValidityPeriod": "0"}, 21624),
         ({"To": ANA, "From": OURS, "Body": "x", "ValidityPeriod": "36001"}, 21624),
+        ({"To": ANA, "From": OURS, "Body": "x", "ValidityPeriod": "²"}, 21624),
+        ({"To": ANA, "From": OURS, "Body": "x", "ValidityPeriod": "9" * 5000}, 21624),
+        ({"To": ANA, "From": OURS, "Body": "x", "StatusCallback": "https://[::1"}, 21609),
+        ({"To": ANA, "From": OURS, "MediaUrl": "https://[::1"}, 21620),
         ({"To": ANA, "MessagingServiceSid": "MG12", "Body": "x"}, 21705),
         ({"To": ANA, "MessagingServiceSid": "MG" + "f" * 32, "Body": "x"}, 21701),
         ({"To": ANA, "From": OURS, "ContentSid": "HX" + "f" * 32}, 21655),
@@ -197,6 +201,18 @@ async def test_a_page_has_at_most_1000_messages(twilio: SimulatedTwilio) -> None
     answer = await raw(twilio, "GET", "/Messages.json", params={"PageSize": "1001"})
 
     assert (answer.status_code, answer.json()["code"]) == (400, 20007)
+
+
+@pytest.mark.parametrize("query", ["PageSize=²", "Page=²", f"PageSize={'9' * 5000}", f"Page={'9' * 5000}"])
+async def test_a_page_that_is_no_number_is_the_first(twilio: SimulatedTwilio, query: str) -> None:
+    assert (await raw(twilio, "GET", f"/Messages.json?{query}")).json()["page"] == 0
+
+
+@pytest.mark.parametrize("date", ["9999-12-31", "0001-01-01T00:00:00+14:00"])
+async def test_a_day_at_the_end_of_time_is_no_date(twilio: SimulatedTwilio, date: str) -> None:
+    answer = await raw(twilio, "GET", "/Messages.json", params={"DateSent": date})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 30400)
 
 
 async def test_lists_are_filtered_by_who_and_when(client: Client, twilio: SimulatedTwilio, clock: FakeClock) -> None:

@@ -19,6 +19,10 @@ from twilio.rest.api.v2010.account.balance import BalanceInstance
 from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
 from twilio.rest.api.v2010.account.message import MessageInstance
 from twilio.rest.api.v2010.account.message.media import MediaInstance
+from twilio.rest.api.v2010.account.usage.record.daily import DailyInstance
+from twilio.rest.messaging.v1.service.phone_number import PhoneNumberInstance
+from twilio.rest.messaging.v1.service.short_code import ShortCodeInstance
+from twilio.rest.pricing.v1.messaging.country import CountryInstance
 
 from replyline.clock import FakeClock
 from replyline.simulator import (
@@ -31,8 +35,9 @@ from replyline.simulator import (
     Policy,
     SimulatedTwilio,
     Status,
+    Tariff,
 )
-from tests.simulator.conftest import ANA, OURS, TOLL_FREE, ask
+from tests.simulator.conftest import ANA, OURS, SHORT_CODE, TOLL_FREE, ask
 from tests.simulator.test_rest import raw
 
 
@@ -42,6 +47,7 @@ def sid(*prefixes: str) -> re.Pattern[str]:
 
 # A type, a pattern of a string, or several of them in a tuple, where None says that the field is nullable.
 RFC_2822 = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000")
+ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 METHOD = re.compile("GET|POST")
 WHOLE = re.compile(r"\d+")  # a number as a string
 MESSAGE = {
@@ -134,6 +140,53 @@ ERROR = {
     "more_info": re.compile(r"https://www\.twilio\.com/docs/errors/\d+"),
     "status": int,
 }
+SENDER = {
+    "sid": sid("PN", "SC"),
+    "account_sid": sid("AC"),
+    "service_sid": sid("MG"),
+    "date_created": ISO_8601,
+    "date_updated": ISO_8601,
+    "phone_number": re.compile(r"\+\d+"),
+    "country_code": re.compile("[A-Z]{2}"),
+    "capabilities": list,
+    "url": re.compile(r"https?://.*/v1/Services/MG\w{32}/(PhoneNumbers|ShortCodes)/(PN|SC)\w{32}"),
+}
+SHORT = {name: fits for name, fits in SENDER.items() if name != "phone_number"} | {"short_code": re.compile(r"\d+")}
+V1_LIST = re.compile(r"https?://.*/v1/.*")
+META = {
+    "page": int,
+    "page_size": int,
+    "first_page_url": V1_LIST,
+    "previous_page_url": (V1_LIST, None),
+    "next_page_url": (V1_LIST, None),
+    "url": V1_LIST,
+    "key": str,
+}
+USAGE = {
+    "account_sid": sid("AC"),
+    "api_version": re.compile("2010-04-01"),
+    "as_of": str,
+    "category": str,
+    "count": (str, None),
+    "count_unit": (str, None),
+    "description": str,
+    "end_date": re.compile(r"\d{4}-\d{2}-\d{2}"),
+    "price": re.compile(r"-?\d+(\.\d+)?"),
+    "price_unit": str,
+    "start_date": re.compile(r"\d{4}-\d{2}-\d{2}"),
+    "subresource_uris": dict,
+    "uri": re.compile(r"/2010-04-01/Accounts/AC\w{32}/Usage/.*"),
+    "usage": (str, None),
+    "usage_unit": (str, None),
+}
+COUNTRY = {
+    "country": str,
+    "iso_country": re.compile("[A-Z]{2}"),
+    "outbound_sms_prices": list,
+    "inbound_sms_prices": list,
+    "price_unit": str,
+    "url": str,
+}
 PAGE = {
     "page": int,
     "page_size": int,
@@ -168,6 +221,10 @@ def misfits(record: dict[str, Any], table: dict[str, Any]) -> dict[str, object]:
         (NUMBER, IncomingPhoneNumberInstance),
         (ACCOUNT, AccountInstance),
         (BALANCE, BalanceInstance),
+        (SENDER, PhoneNumberInstance),
+        (SHORT, ShortCodeInstance),
+        (USAGE, DailyInstance),
+        (COUNTRY, CountryInstance),
     ],
 )
 def test_the_tables_have_the_fields_that_the_official_package_reads(table: dict[str, Any], instance: type) -> None:
@@ -266,6 +323,40 @@ async def test_numbers_the_account_and_its_balance_are_as_described(twilio: Simu
     )
     assert misfits(account.json(), ACCOUNT) == {}
     assert misfits((await raw(twilio, "GET", "/Balance.json")).json(), BALANCE) == {}
+
+
+async def test_the_pool_of_a_messaging_service_is_as_described(twilio: SimulatedTwilio) -> None:
+    twilio.add_number(SHORT_CODE)
+    service = twilio.add_messaging_service([OURS, SHORT_CODE, "ACME"])
+
+    for path, table, address in (("PhoneNumbers", SENDER, OURS), ("ShortCodes", SHORT, SHORT_CODE)):
+        page = await elsewhere(twilio, f"/v1/Services/{service.sid}/{path}")
+        [sender] = page.pop(page["meta"]["key"])
+        assert (misfits(page.pop("meta"), META), page) == ({}, {})
+        assert misfits(sender, table) == {}
+        assert address in sender.values()
+
+
+async def test_usage_and_prices_are_as_described(twilio: SimulatedTwilio, client: Client) -> None:
+    twilio.policy = Policy(tariff=Tariff(countries={"US": {"sms_out": "0.0083", "sms_in": "0.0083"}}))
+    await ask(client.messages.create, to=ANA, from_=OURS, body="Hello")
+    await twilio.settle()
+
+    page = (await raw(twilio, "GET", "/Usage/Records/Daily.json")).json()
+    records = page.pop("usage_records")
+    assert records != []
+    assert [misfits(each, USAGE) for each in records] == [{} for _ in records]
+    assert misfits(page, PAGE) == {}
+    assert misfits(await elsewhere(twilio, "/v1/Messaging/Countries/US"), COUNTRY) == {}
+
+
+async def elsewhere(twilio: SimulatedTwilio, path: str) -> dict[str, Any]:
+    """What an API of another host answers."""
+    auth = (twilio.account_sid, twilio.auth_token)
+    answer = await ask(requests.get, f"{twilio.url}{path}", auth=auth, timeout=5)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 MISSING = "/Messages/SM" + "f" * 32

@@ -262,6 +262,8 @@ async def test_redirects_do_not_go_on_for_ever(twilio: SimulatedTwilio, ours: Ou
         (twiml(lambda response: response.message("x", from_="+14155550999")), 14102),
         (twiml(lambda response: response.message("x", method="PUT")), 14104),
         (twiml(lambda response: [response.message("x") for _ in range(11)]), 14109),
+        (twiml(lambda response: response.message("x").media("https://[::1")), 11100),
+        (twiml(lambda response: response.redirect("https://[::1")), 11100),
     ],
 )
 async def test_what_cannot_be_done_goes_to_the_fallback(
@@ -388,8 +390,9 @@ async def test_a_status_callback_is_retried_as_its_url_says_and_has_no_fallback(
     assert [alert.code for alert in twilio.alerts] == [11200, 11200]
 
 
-async def test_a_retry_that_works_is_enough(twilio: SimulatedTwilio, ours: OurServer) -> None:
-    twilio.add_number(OURS, sms_url=f"{ours.url}/sms#rc=2&rp=5xx")
+@pytest.mark.parametrize("fragment", ["#rc=2&rp=5xx", "#rc=2&rp=all"])
+async def test_a_retry_that_works_is_enough(twilio: SimulatedTwilio, ours: OurServer, fragment: str) -> None:
+    twilio.add_number(OURS, sms_url=f"{ours.url}/sms{fragment}")
     ours.answers["/sms"] = lambda: fails() if len(ours.got) == 1 else Response("<Response/>", media_type="text/xml")
 
     await twilio.phone(ANA).text("Hi")

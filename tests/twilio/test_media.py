@@ -103,6 +103,9 @@ async def test_a_redirect_in_the_middle_of_several_is_judged_like_the_last(twili
         "https://2130706433/",  # 127.0.0.1 as one number
         "https://127.1/",
         "https://0x7f.0.0.1/",
+        f"https://{'a' * 64}.example/",  # no name has a part of 64 letters
+        "https://a..example/",
+        "https://\xe9" + "a" * 70 + ".example/",
         "https://",
         "https://[::1",
         "//",
@@ -151,6 +154,13 @@ async def test_the_storage_that_twilio_redirects_to_never_sees_our_credentials(t
     storage.answers["/bucket/picture?signature=a%2Fb%3D"] = ok(PNG)
     assert await fetched(make_fetcher(elsewhere=ON_THIS_MACHINE), twilio.url + MEDIA) == PNG
     assert "Authorization" not in storage.asked[0]
+
+
+async def test_a_picture_whose_link_has_run_out_is_asked_for_again_later(twilio, storage, make_fetcher):
+    twilio.answers[MEDIA] = to(f"{storage.url}/picture")
+    storage.answers["/picture"] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(MediaAway):
+        await fetched(make_fetcher(elsewhere=ON_THIS_MACHINE), twilio.url + MEDIA)
 
 
 async def test_redirects_end_after_three(twilio, make_fetcher):
@@ -235,7 +245,7 @@ async def test_only_so_many_pictures_come_at_once(twilio, make_fetcher):
     assert twilio.most_open == 3
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 async def test_a_twilio_in_trouble_is_asked_again_later(status, twilio, make_fetcher):
     twilio.answers[MEDIA] = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()
     with pytest.raises(MediaAway):

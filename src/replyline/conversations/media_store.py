@@ -12,6 +12,7 @@ from replyline.errors import ReplylineError
 from replyline.settings import Settings
 
 CHUNK = 256 * 1024
+OURS = "own/"  # begins the keys of pictures of ours: several processes may put the same one there at the same moment
 
 
 class NotKept(ReplylineError):
@@ -100,11 +101,14 @@ class FolderStore:
         return target
 
     def _begin(self, key: str) -> Path:
-        """A new file to write to, after clearing away what a process that died has left of the same key."""
+        """A new file to write to, after clearing away what a process that died has left of the same key.
+
+        What arrives is put there by one worker at a time, so whatever else is there of it was left.
+        """
         coming = self._folder / "coming"
         coming.mkdir(parents=True, exist_ok=True)
         name = key.replace("/", "-")
-        for left in coming.glob(f"{name}.*"):
+        for left in coming.glob(f"{name}.*") if not key.startswith(OURS) else ():
             left.unlink(missing_ok=True)
         return coming / f"{name}.{secrets.token_hex(8)}"
 

@@ -3,7 +3,7 @@
 ENOUGH = 64  # bytes to look at
 UNKNOWN = "application/octet-stream"
 
-# What models and browsers can show. Other attachments are noted in the text and kept out of the model's sight.
+# What models and browsers can show. Of other attachments the model is told that they are there.
 VISIBLE = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 

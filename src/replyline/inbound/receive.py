@@ -129,6 +129,8 @@ def take_in(
     """Heed a keyword, note the pictures, or leave the text to a turn."""
     text = arrival.text
     person = (conversation.line, conversation.phone)
+    if text.pictures:
+        media.fetch_later(conn, text_id, text.noted_at)
     heard = hear_in(conn, conversation, text, arrival.words)
     if heard is not None and heard.kind is Keyword.START and person not in opted_out:
         remember_suppressed(conn, arrival, conversation, opted_out)
@@ -145,8 +147,6 @@ def take_in(
     if person not in opted_out and has_joined(conn, arrival, conversation, text_id):
         store.mark_handled(conn, [text_id], text.noted_at, why="they confirmed what they signed up for")
         return Received.HEEDED
-    if text.pictures:
-        media.fetch_later(conn, text_id, text.noted_at)
     if person in opted_out:
         store.mark_handled(conn, [text_id], text.noted_at, why="they have opted out")
         return Received.QUIET

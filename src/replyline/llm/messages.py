@@ -38,6 +38,7 @@ from replyline.llm.prompt import (
 RECORD = register_tag("contact_record")
 CHECK = "[automatic check, not the customer]"
 UNSEEN_PICTURE = "[a picture was attached that you cannot see]"
+UNSEEN = "[something was attached that you cannot see]"
 
 RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 
@@ -80,12 +81,13 @@ def as_request(parts: Iterable[PromptPart], sees_pictures: bool) -> ModelMessage
                 content.append(neutralize_tags(text))
             case Record(data=data):
                 content.append(wrap(RECORD, json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str)))
-            case Texts(texts=texts, pictures=seen):
+            case Texts(texts=texts, pictures=seen, unseen=unseen):
                 content.extend(neutralize_tags(text) for text in texts)
                 if sees_pictures:
                     pictures.extend(BinaryContent(data=p.content, media_type=p.media_type) for p in seen)
                 else:
                     content.extend(UNSEEN_PICTURE for _ in seen)
+                content.extend([UNSEEN] * unseen)
             case Result(call_id=call_id, name=name, output=output):
                 results.append(ToolReturnPart(tool_name=name, content=neutralize_tags(output), tool_call_id=call_id))
             case Check(text=text):

@@ -36,6 +36,7 @@ class Texts:
 
     texts: tuple[str, ...]
     pictures: tuple[Picture, ...] = ()
+    unseen: int = 0  # what else was attached: too large, of another type, too many, or lost
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replyline.conversations.media_store import MediaStore, in_chunks
+from replyline.conversations.media_store import OURS, MediaStore, in_chunks
 from replyline.conversations.picture_types import type_of
 from replyline.conversations.pictures import OwnPicture
 from replyline.errors import ReplylineError
@@ -50,6 +50,6 @@ def check_one(name: str, content: bytes) -> Checked:
 async def keep(store: MediaStore, picture: Checked) -> OwnPicture:
     """Have the store keep it, under a key made from its bytes: the same picture is there once, however often it is sent."""
     digest = hashlib.sha256(picture.content).hexdigest()
-    path = f"own/{digest[:2]}/{digest}"
+    path = f"{OURS}{digest[:2]}/{digest}"
     await store.put(path, in_chunks(picture.content))
     return OwnPicture(path=path, content_type=picture.content_type, size=len(picture.content))

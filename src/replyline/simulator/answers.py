@@ -1,11 +1,11 @@
 """The JSON that Twilio answers, field by field."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from replyline.phone_numbers import SenderKind
-from replyline.simulator.account import Account, Media, Message, Number
+from replyline.phone_numbers import SenderKind, country_of
+from replyline.simulator.account import Account, Media, Message, MessagingService, Number
 from replyline.twilio.errors import meaning_of
 
 Json = dict[str, Any]
@@ -90,6 +90,20 @@ def number_json(account: Account, number: Number) -> Json:
     }
 
 
+def sender_json(account: Account, service: MessagingService, number: Number, url: str) -> Json:
+    """A sender in a messaging service's pool, without its address: of the messaging API, which writes times in ISO 8601."""
+    return {
+        "sid": number.sid,
+        "account_sid": account.sid,
+        "service_sid": service.sid,
+        "date_created": iso_8601(number.created_at),
+        "date_updated": iso_8601(number.updated_at),
+        "country_code": country_of(number.address) or "US",
+        "capabilities": ["MMS", "SMS"] if number.can_mms else ["SMS"],
+        "url": url,
+    }
+
+
 def account_json(account: Account) -> Json:
     made = rfc_2822(account.created_at)
     return {
@@ -121,3 +135,7 @@ def refusal_json(code: int, status: int, sentence: str) -> Json:
 
 def rfc_2822(at: datetime) -> str:
     return format_datetime(at)
+
+
+def iso_8601(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

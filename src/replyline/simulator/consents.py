@@ -3,7 +3,6 @@
 https://www.twilio.com/docs/messaging/features/consent-api
 """
 
-import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from replyline.phone_numbers import NotAPhoneNumber, parse_e164
 from replyline.simulator.changes import Kind
 from replyline.simulator.exchange import Exchange
+from replyline.simulator.json_forms import loads
 from replyline.simulator.refusals import Refusal
 from replyline.simulator.rest import Asked, RestApi
 
@@ -67,11 +67,11 @@ class Consents:
             yield "INVALID_CONTACT_ID"
         if not CORRELATION_ID.fullmatch(str(item.get("correlation_id"))):
             yield "INVALID_CORRELATION_ID"
-        if item.get("sender_id") not in {*self._account.services, *self._account.numbers}:
+        if str(item.get("sender_id")) not in {*self._account.services, *self._account.numbers}:
             yield "INVALID_SENDER_ID"
-        if item.get("status") not in STATUSES:
+        if str(item.get("status")) not in STATUSES:
             yield "INVALID_STATUS"
-        if item.get("source") not in SOURCES:
+        if str(item.get("source")) not in SOURCES:
             yield "INVALID_SOURCE"
         if not is_moment(item.get("date_of_consent")):
             yield "INVALID_DATE_OF_CONSENT"
@@ -90,7 +90,7 @@ class Consents:
 
 def read_item(written: str) -> dict[str, Any]:
     try:
-        item = json.loads(written)
+        item = loads(written)
     except ValueError:
         item = None
     if not isinstance(item, dict):

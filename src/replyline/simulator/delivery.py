@@ -87,7 +87,8 @@ class Delivery:
         if fate.status is Status.FAILED:
             self.move(message, Status.FAILED, error_code=fate.error_code)
             return
-        message = self.move(message, Status.SENT, sent_at=exchange.clock.now())
+        stays = {"error_code": fate.error_code} if fate.status is Status.SENT else {}
+        message = self.move(message, Status.SENT, sent_at=exchange.clock.now(), **stays)
         if fate.status is Status.SENT:
             return
         await exchange.clock.sleep(exchange.times.until_delivered)

@@ -128,6 +128,8 @@ def what_of(kind: str, form: Form) -> Any:
     details = {place: form[detail] for detail, (place, _) in DETAILS[kind].items() if form.get(detail) is not None}
     if any(value < 0 for value in details.values()):
         raise BadJson("No detail of a fault is less than nothing.")
+    if not 400 <= details.get("status", 500) <= 599:
+        raise BadJson("An 'http_status' that says no is from 400 to 599.")
     return replace(base, **details)
 
 

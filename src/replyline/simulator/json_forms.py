@@ -9,10 +9,11 @@ from starlette.requests import Request
 from replyline.errors import ReplylineError
 
 Form = dict[str, Any]
+LARGEST = 1e9  # seconds, most often: what is much more has no date
 WORDS = {
     str: "a text",
     int: "a whole number",
-    float: "a number",
+    float: "a number up to 1e9",
     bool: "true or false",
     list: "a list",
     dict: "an object",
@@ -29,9 +30,19 @@ async def read_json(request: Request) -> object:
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise BadJson("The control API takes JSON: send Content-Type: application/json.")
     try:
-        return json.loads(await request.body())
+        return loads(await request.body())
     except ValueError:
         raise BadJson("That is not JSON.") from None
+
+
+def loads(written: bytes | str) -> object:
+    """JSON that can be written again: without NaN, halves of surrogate pairs or endless brackets. Raises `ValueError`."""
+    try:
+        given: object = json.loads(written)
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("There are too many brackets in it.") from None
+    return given
 
 
 def check(given: object, types: Mapping[str, type], *, what: str) -> Form:
@@ -49,4 +60,6 @@ def check(given: object, types: Mapping[str, type], *, what: str) -> Form:
 def is_a(value: object, wanted: type) -> bool:
     if isinstance(value, bool) or wanted is bool:
         return isinstance(value, bool) and wanted is bool
-    return isinstance(value, int | float) if wanted is float else isinstance(value, wanted)
+    if wanted is float:
+        return isinstance(value, int | float) and abs(value) <= LARGEST
+    return isinstance(value, wanted)

@@ -20,6 +20,7 @@ from replyline.simulator.magic_numbers import check_magic
 from replyline.simulator.opt_outs import OptOuts
 from replyline.simulator.pacing import Pacing
 from replyline.simulator.refusals import Refusal
+from replyline.twilio.form import whole_number
 
 MOST_MEDIA = 10
 SOONEST, LATEST = timedelta(seconds=300), timedelta(days=35)
@@ -157,10 +158,10 @@ def find_status_callback(given: dict[str, str]) -> str | None:
 
 
 def find_validity(given: dict[str, str]) -> int:
-    written = given.get("ValidityPeriod") or "36000"
-    if not written.isdigit() or not 1 <= int(written) <= 36_000:
+    seconds = whole_number(given.get("ValidityPeriod") or "36000")
+    if seconds is None or not 1 <= seconds <= 36_000:
         raise Refusal(21624)
-    return int(written)
+    return seconds
 
 
 def find_send_at(given: dict[str, str], now: datetime, service: MessagingService | None) -> datetime | None:
@@ -201,7 +202,10 @@ def check_pair(new: NewMessage, account: Account, opt_outs: OptOuts) -> None:
 
 
 def is_web_address(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # "http://["
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 

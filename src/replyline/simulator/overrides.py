@@ -6,6 +6,8 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+from replyline.twilio.form import whole_number
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overrides:
@@ -18,7 +20,7 @@ class Overrides:
     retried: frozenset[str] = frozenset({"ct"})  # of 4xx, 5xx, ct and rt
 
     def allows(self, failure: str) -> bool:
-        return failure in self.retried or "all" in self.retried
+        return failure != "" and (failure in self.retried or "all" in self.retried)
 
 
 def read_overrides(url: str) -> tuple[str, Overrides]:
@@ -36,4 +38,5 @@ def read_overrides(url: str) -> tuple[str, Overrides]:
 
 
 def bounded(text: str | None, least: int, most: int, default: float) -> float:
-    return min(max(int(text), least), most) if text and text.isdigit() else default
+    number = whole_number(text or "")
+    return default if number is None else min(max(number, least), most)

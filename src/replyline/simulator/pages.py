@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from replyline.clock import as_utc
 from replyline.simulator.account import Account, Message
 from replyline.simulator.answers import Json
 from replyline.simulator.refusals import Refusal
+from replyline.twilio.form import whole_number
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 1000
 
@@ -32,11 +33,11 @@ def period(text: str) -> tuple[datetime, datetime]:
     """What a date filter covers: a whole UTC day, or one second."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at = as_utc(at if at.tzinfo else at.replace(tzinfo=UTC))
+        is_day = len(text) == len("2026-01-31") and at.time() == time()
+        return at, at + (timedelta(days=1) if is_day else timedelta(seconds=1))
+    except (ValueError, OverflowError):  # the last day there is has none after it
         raise Refusal(30400, why=f"'{text}' is not a date") from None
-    at = as_utc(at if at.tzinfo else as_utc(f"{at.date()} {at.time()}"))
-    is_day = len(text) == len("2026-01-31") and at.time() == time()
-    return at, at + (timedelta(days=1) if is_day else timedelta(seconds=1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,7 @@ class Page:
 def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dict[str, str]) -> Page:
     """The page that a query asks for. `order` knows the newest by the highest number, deleted records too."""
     size = page_size(query)
-    number = int(query["Page"]) if query.get("Page", "").isdigit() else 0
+    number = whole_number(query.get("Page", "")) or 0
     first = place_of(query.get("PageToken", ""), sids, order, size)
     if first is None:
         first = number * size
@@ -77,6 +78,22 @@ def page_of(sids: Sequence[str], order: dict[str, int], *, path: str, query: dic
     )
 
 
+def v1_page(key: str, records: Sequence[Json], url: str) -> Json:
+    """All of a list of the newer APIs, whose pages say other things, in one page."""
+    size = max(len(records), DEFAULT_SIZE)
+    first = f"{url}?{urlencode({'PageSize': size, 'Page': 0})}"
+    meta = {
+        "page": 0,
+        "page_size": size,
+        "first_page_url": first,
+        "previous_page_url": None,
+        "next_page_url": None,
+        "url": first,
+        "key": key,
+    }
+    return {"meta": meta, key: list(records)}
+
+
 def place_of(token: str, sids: Sequence[str], order: dict[str, int], size: int) -> int | None:
     """Where a page begins: after a record (PA) or before one (PB), so that what arrives meanwhile moves nothing."""
     direction, sid = token[:2], token[2:]
@@ -87,9 +104,7 @@ def place_of(token: str, sids: Sequence[str], order: dict[str, int], size: int) 
 
 
 def page_size(query: dict[str, str]) -> int:
-    written = query.get("PageSize", "")
-    if not written.isdigit() or int(written) == 0:
-        return DEFAULT_SIZE
-    if int(written) > LARGEST_SIZE:
+    size = whole_number(query.get("PageSize", "")) or DEFAULT_SIZE
+    if size > LARGEST_SIZE:
         raise Refusal(20007)
-    return int(written)
+    return size

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from replyline.plugins.line import Line
 from replyline.plugins.senders import Sender
 from replyline.simulator.business import Business
 from replyline.simulator.handsets import MOST_PHONES, Handsets
+from replyline.simulator.json_forms import loads
 from replyline.simulator.phone_stream import PhoneStream
 from replyline.simulator.simulated_twilio import SimulatedTwilio
 
@@ -209,7 +209,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     if body is None:
         raise NotLikeThis(f"Pictures may have {LARGEST_PICTURES // 1024 // 1024} MB in all.")
     try:
-        given = json.loads(body)
+        given = loads(body)
     except ValueError:
         raise NotLikeThis("That is not JSON.") from None
     if not isinstance(given, dict):

@@ -11,13 +11,21 @@ from starlette.routing import Route
 
 from replyline.conversations.segments import measure
 from replyline.simulator.account import IN_PROGRESS, Direction, Media, Message, Number, Status
-from replyline.simulator.answers import Json, account_json, balance_json, media_json, message_json, number_json
+from replyline.simulator.answers import (
+    Json,
+    account_json,
+    balance_json,
+    media_json,
+    message_json,
+    number_json,
+    sender_json,
+)
 from replyline.simulator.billing import usage_page
 from replyline.simulator.delivery import Delivery
 from replyline.simulator.exchange import Exchange
 from replyline.simulator.inbound import guessed_type
 from replyline.simulator.new_message import NewMessage, read_new_message
-from replyline.simulator.pages import matching_messages, page_of
+from replyline.simulator.pages import matching_messages, page_of, v1_page
 from replyline.simulator.refusals import Refusal
 from replyline.simulator.rest import Asked, RestApi
 
@@ -192,9 +200,13 @@ class Resources:
         service = found_or_404(self._account.services.get(asked.names["service"]), asked)
         wanted = "SC" if kind == "short_code" else "PN"
         pool = [self._account.numbers[each] for each in service.senders if each in self._account.numbers]
-        listed = [{"sid": each.sid, kind: each.address} for each in pool if each.sid.startswith(wanted)]
-        key = f"{kind}s"
-        return JSONResponse({"meta": {"key": key, "page": 0, "next_page_url": None}, key: listed})
+        url = f"{asked.base_url}{asked.path}"
+        listed = [
+            sender_json(self._account, service, each, f"{url}/{each.sid}") | {kind: each.address}
+            for each in pool
+            if each.sid.startswith(wanted)
+        ]
+        return JSONResponse(v1_page(f"{kind}s", listed, url))
 
     def list_usage(self, asked: Asked) -> Response:
         """What was billed on each day. Without dates it is all there is."""

@@ -94,11 +94,11 @@ class RestApi:
         if not fault.is_done:
             await self._exchange.clock.sleep(fault.seconds)
             if fault.ending is not Ending.SLOW:
-                return WrongAnswer(fault)
+                return WrongAnswer(fault, asked)
         response = self._done(request, asked, answerer, is_public=is_public, is_for_tests=is_for_tests)
         if fault.is_done:
             await self._exchange.clock.sleep(fault.seconds)
-        return response if fault.ending is Ending.SLOW or response.status_code >= 400 else WrongAnswer(fault)
+        return response if fault.ending is Ending.SLOW or response.status_code >= 400 else WrongAnswer(fault, asked)
 
     def _done(
         self, request: Request, asked: Asked, answerer: Answerer, *, is_public: bool, is_for_tests: bool
@@ -151,8 +151,10 @@ def answer_refusal(refusal: Refusal) -> Response:
 class WrongAnswer(Response):
     """What a fault makes of an answer."""
 
-    def __init__(self, fault: Fault) -> None:
-        sentence = REFUSALS.get(fault.code, (0, "Error"))[1]
+    def __init__(self, fault: Fault, asked: Asked) -> None:
+        given = asked.query | asked.form
+        about = {"to": given.get("To", ""), "sender": given.get("From", ""), "url": given.get("StatusCallback", "")}
+        sentence = REFUSALS.get(fault.code, (0, "Error"))[1].format(**about, path=asked.path, why="")
         content = JSONResponse(refusal_json(fault.code, fault.status, sentence)).body
         headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else None
         super().__init__(bytes(content), fault.status, headers, media_type="application/json")

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 from replyline.conversations.segments import LONGEST_BODY
-from replyline.simulator.webhooks import Answer
+from replyline.simulator.webhooks import BAD_URL, Answer
 
 LARGEST = 64 * 1024
 MOST_MESSAGES = 10
@@ -62,7 +62,10 @@ def read_twiml(answer: Answer) -> Document:
         raise TwimlFailed(NOT_XML) from None
     if root.tag != "Response":
         raise TwimlFailed(NOT_XML)
-    return read_response(root, answer.url)
+    try:
+        return read_response(root, answer.url)
+    except ValueError:  # an address such as "http://["
+        raise TwimlFailed(BAD_URL) from None
 
 
 def read_response(root: ElementTree.Element, url: str) -> Document:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from replyline.llm.prompt import Answered, Check, Picture, PromptPart, Record, Result, Said, Texts, ToolCall
+from replyline.llm.prompt import Answered, Check, PromptPart, Record, Result, Said, Texts, ToolCall
 from replyline.plugins.line import Line
+from replyline.turns.known import Seen
 from replyline.turns.progress import draft_of
 from replyline.turns.states import Begun, Earlier, Input, Step, StepKind
 
@@ -44,9 +45,7 @@ def instructions_of(line: Line) -> str:
     )
 
 
-def parts_of(
-    turn: Begun, line: Line, record: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]]
-) -> list[PromptPart]:
+def parts_of(turn: Begun, line: Line, record: Mapping[str, Any], pictures: Seen) -> list[PromptPart]:
     """The conversation as far as the budget goes, the record, the new texts, and what this turn has done so far."""
     parts: list[PromptPart] = [
         Said(by=earlier.by, text=earlier.body) for earlier in within_budget(turn.history, line.history_tokens)
@@ -78,16 +77,16 @@ def split_inputs(turn: Begun) -> tuple[list[Input], dict[str, Input]]:
     return first, {each.id: each for each in turn.inputs if each.id in later}
 
 
-def texts_of(inputs: Sequence[Input], pictures: Mapping[str, Sequence[Picture]]) -> Texts:
+def texts_of(inputs: Sequence[Input], pictures: Seen) -> Texts:
+    attached = [picture for each in inputs for picture in pictures.get(each.id, ())]
     return Texts(
         texts=tuple(each.body for each in inputs if each.body),
-        pictures=tuple(picture for each in inputs for picture in pictures.get(each.id, ())),
+        pictures=tuple(picture for picture in attached if picture),
+        unseen=attached.count(None),
     )
 
 
-def steps_as_parts(
-    steps: Sequence[Step], joined: Mapping[str, Input], pictures: Mapping[str, Sequence[Picture]]
-) -> Iterator[PromptPart]:
+def steps_as_parts(steps: Sequence[Step], joined: Mapping[str, Input], pictures: Seen) -> Iterator[PromptPart]:
     calls: Iterator[ToolCall] = iter(())
     for step in steps:
         if step.kind is StepKind.MODEL:

@@ -16,5 +16,10 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
     return fields
 
 
+def whole_number(written: str) -> int | None:
+    """A field that holds a whole number from 0 to 99,999,999; none when it does not."""
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 9 else None
+
+
 def decode(encoded: str) -> str:
     return unquote_to_bytes(encoded).decode("utf-8", "replace")

@@ -17,6 +17,8 @@ LARGEST = 16 * 1024 * 1024  # bytes; Twilio takes 5 MB for MMS and 16 MB for RCS
 MOST_REDIRECTS = 3
 CHUNK = 64 * 1024
 REDIRECTS = {301, 302, 303, 307, 308}
+# Credentials that are just being changed, a link that has run out, too many requests: none of that is so for ever.
+FOR_NOW = {401, 403, 429}
 
 
 class MediaAway(ReplylineError):
@@ -113,7 +115,7 @@ class MediaFetcher:
                 url = redirected(url, answer)
                 answer.close()
                 continue
-            if answer.status == 429 or answer.status >= 500:
+            if answer.status in FOR_NOW or answer.status >= 500:
                 raise MediaAway(f"Twilio answered {answer.status} for a picture.")
             if answer.status != 200:
                 raise MediaRefused(f"Twilio answered {answer.status} for a picture.")
@@ -128,7 +130,7 @@ class MediaFetcher:
         headers = self._authorization if is_api else {}
         try:
             return await opened.enter_async_context(self._session(url).get(url, headers=headers, allow_redirects=False))
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, UnicodeError) as error:  # a name that cannot be one
             raise MediaRefused("A picture redirects to an address that cannot be read.") from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotOutside):

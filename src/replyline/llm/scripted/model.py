@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from replyline.llm.prompt import (
     Answer,
     Check,
-    Picture,
     Prompt,
     PromptPart,
     Record,
@@ -36,7 +35,7 @@ class ScriptedModel:
         actions = actions_of(steps)
         if len(results) < len(actions):
             return calling(actions[len(results)], len(results), prompt)
-        text = reply(steps, [result.output for result in results], has_picture=bool(pictures(prompt.turns)))
+        text = reply(steps, [result.output for result in results], has_picture=has_picture(prompt.turns))
         if isinstance(prompt.turns[-1], Check):
             text = shorter(text)
         return saying(text)
@@ -62,8 +61,8 @@ def actions_of(steps: Sequence[Step]) -> list[Do]:
     return [step for step in found if isinstance(step, Do)]
 
 
-def pictures(turns: Sequence[PromptPart]) -> list[Picture]:
-    return [picture for part in turns if isinstance(part, Texts) for picture in part.pictures]
+def has_picture(turns: Sequence[PromptPart]) -> bool:
+    return any(part.pictures or part.unseen for part in turns if isinstance(part, Texts))
 
 
 def calling(step: Do, at: int, prompt: Prompt) -> Answer:

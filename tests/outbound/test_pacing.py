@@ -331,6 +331,19 @@ async def test_word_of_a_day_that_is_over_does_not_pause_the_next(make_post):
     assert post.status(text_id) == "sent"
 
 
+async def test_the_accounts_limit_for_24_hours_pauses_every_sender_for_an_hour_instead_of_losing_what_waits(make_post):
+    post = make_post(senders=[Sender(GYM_NUMBER, registration="score 50 to 74")])
+    text_id = post.say()
+    await post.work()
+    post.clock.advance(minutes=10)  # the news is late
+    post.report("failed", text_id=text_id, sid=post.row(text_id).sid, error_code=63038)
+    waits = post.say("later", purpose=REPLY, expires_at=post.clock.now() + timedelta(days=1))
+    await post.work(seconds=49 * 60)
+    assert post.status(waits) == "queued"
+    await post.work(seconds=3 * 60)
+    assert post.status(waits) == "sent"
+
+
 @pytest.mark.parametrize(
     ("at", "midnight"),
     [

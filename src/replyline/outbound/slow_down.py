@@ -23,7 +23,9 @@ LONGEST = timedelta(minutes=5)  # after one that does: requests that are open no
 QUEUE_IS_FULL = {21611, 30001}  # Twilio holds ten hours of this sender's texts already
 TOO_FAST = {30022}  # a carrier refused, for the 10DLC campaign
 DAY_IS_OVER = {30023, 30027}  # the brand's daily cap
+ACCOUNT_IS_OVER = {63038}  # the account's limit for any 24 hours; nobody says when they end
 QUEUE_SHRINKS = timedelta(minutes=1)
+ASKED_AGAIN = timedelta(hours=1)  # each try costs a text that fails
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,9 @@ def of_sender(code: int | None, pace: Pace, now: datetime, *, left_at: datetime)
     if code in DAY_IS_OVER and day_of(left_at) == day_of(now):  # else it may be yesterday's, and the news late
         why = f"Twilio says its daily cap is used up ({code}); the day ends at midnight US Pacific."
         return SlowDown(names=(pace.brand or pace.shares,), wait=next_day(now) - now, why=why, is_slower=False)
+    if code in ACCOUNT_IS_OVER and left_at + ASKED_AGAIN > now:
+        why = f"Twilio says the account's limit for 24 hours is used up ({code}); it is tried again once an hour."
+        return SlowDown(names=None, wait=left_at + ASKED_AGAIN - now, why=why, is_slower=False)
     return None
 
 

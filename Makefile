@@ -14,7 +14,7 @@ demo: $(VENV)/.installed  ## set everything up, start the example gym and print 
 	@$(BIN)/replyline demo
 
 test: $(VENV)/.installed-dev  ## run everything this machine can run, and say what was left out and why (ARGS="-k stop" for less)
-	@$(BIN)/pytest -n 4 $(ARGS)
+	@$(BIN)/pytest -n 5 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev types  ## formatting, style and the import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from replyline.clock import FakeClock
 from replyline.db import Db, open_db
-from tests.support import databases, left_out, postgres_server
+from tests.support import databases, left_out, order, postgres_server
 from tests.support.launcher import Launcher
 
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
@@ -21,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     left_out.leave_out_long(items)
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        items[:] = order.as_dealt(items, workers)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 
 WAITING = ("long", "process")  # what is marked so starts processes, kills them, and waits for leases and retries
+CROWDS = "chaos"  # the folder of those that keep hundreds in flight, for which two at once have too little CPU
 
 
 def as_dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -16,13 +17,23 @@ def as_dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     """
     waiting = [item for item in items if any(map(item.get_closest_marker, WAITING))]
     waiting.sort(key=lambda item: item.get_closest_marker("long") is None)
+    lanes = (workers + 1) // 2
+    if len(waiting) > lanes * (len(items) // workers):
+        lanes = workers
+    shares = in_lanes(waiting, lanes)
     others = iter([item for item in items if not any(map(item.get_closest_marker, WAITING))])
-    beside = (workers + 1) // 2
-    if len(waiting) > beside * (len(items) // workers):
-        beside = workers
     dealt: list[pytest.Item] = []
     for worker in range(workers):
-        share = (len(items) - len(dealt)) // (workers - worker)
-        block = waiting[worker::beside] if worker < beside else []
-        dealt += [*block, *islice(others, max(share - len(block), 0))]
+        room = (len(items) - len(dealt)) // (workers - worker)
+        first = shares[worker] if worker < lanes else []
+        dealt += [*first, *islice(others, max(room - len(first), 0))]
     return [*dealt, *others]
+
+
+def in_lanes(waiting: Sequence[pytest.Item], lanes: int) -> list[list[pytest.Item]]:
+    """The crowds one after the other, and the rest beside them."""
+    crowds = [item for item in waiting if item.path.parent.name == CROWDS]
+    rest = [item for item in waiting if item.path.parent.name != CROWDS]
+    if lanes == 1:
+        return [[*crowds, *rest]]
+    return [crowds, *(rest[lane :: lanes - 1] for lane in range(lanes - 1))]

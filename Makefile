@@ -29,7 +29,7 @@ chaos: $(VENV)/.installed-dev  ## break everything at once and count what people
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 races: $(VENV)/.installed-dev  ## 10,000 STOPs that race with texts leaving, on each database; STOP_RACE_SEED=7 tries the same again
-	@STOP_RACE_PEOPLE=10000 $(BIN)/pytest -n 2 tests/outbound/test_stop_races.py $(ARGS)
+	@STOP_RACE_PEOPLE=10000 $(BIN)/pytest -n 2 --long tests/outbound/test_stop_races.py $(ARGS)
 
 fuzz: $(VENV)/.installed-dev  ## 100,000 hostile requests against a server on each database; ARGS="--seed 7 --case 12" sends one again
 	@$(BIN)/python -m tests.hostile $(ARGS)

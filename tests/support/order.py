@@ -15,19 +15,23 @@ def as_dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     With `--dist worksteal` each worker begins with such a block of consecutive tests, and one that has nothing left takes
     from the end of the longest, where nothing waits. Any other order is right too, and takes longer.
     """
-    waiting = [item for item in items if any(map(item.get_closest_marker, WAITING))]
+    waiting = [item for item in items if waits(item)]
     waiting.sort(key=lambda item: item.get_closest_marker("long") is None)
     lanes = (workers + 1) // 2
     if len(waiting) > lanes * (len(items) // workers):
         lanes = workers
     shares = in_lanes(waiting, lanes)
-    others = iter([item for item in items if not any(map(item.get_closest_marker, WAITING))])
+    others = iter([item for item in items if not waits(item)])
     dealt: list[pytest.Item] = []
     for worker in range(workers):
         room = (len(items) - len(dealt)) // (workers - worker)
         first = shares[worker] if worker < lanes else []
         dealt += [*first, *islice(others, max(room - len(first), 0))]
     return [*dealt, *others]
+
+
+def waits(item: pytest.Item) -> bool:
+    return any(map(item.get_closest_marker, WAITING))
 
 
 def in_lanes(waiting: Sequence[pytest.Item], lanes: int) -> list[list[pytest.Item]]:

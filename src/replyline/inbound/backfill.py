@@ -113,15 +113,14 @@ class Backfill:
 
     async def _look_at(self, address: str, now: datetime) -> datetime:
         """Take in what came to one address and did not reach us, the oldest first. Gives when to look again."""
-        given: Any = {"overlap": OVERLAP, "unnoticed": ADDRESSES_LAST}
-        since = await self._db.run(rows.since, self._line.key, address, now, **given)
+        since = await self._db.run(rows.since, self._line.key, address, now, overlap=OVERLAP, unnoticed=ADDRESSES_LAST)
         listed = [(each.created_at, each) for each in await self._twilio.received_at(address, since=since)]
         dated = [(at, each) for at, each in listed if at and each.sender]
         missing = await self._db.run(rows.missing, [each.sid for _, each in dated])
         lost = [(at, each) for at, each in dated if each.sid in missing]
         texts = [await self._text(each, now) for at, each in reversed(lost) if at <= now - YOUNG]
-        arriving: Any = {"line": self._line, "words": self._words, "secret": self._secret, "prices": self._prices.now}
-        arrivals = [Arrival(text=text, **arriving) for text in texts]
+        given: Any = {"line": self._line, "words": self._words, "secret": self._secret, "prices": self._prices.now}
+        arrivals = [Arrival(text=text, **given) for text in texts]
         results = await asyncio.gather(*(self._db.gather(receive, arrival) for arrival in arrivals))
         await self._db.run(rows.seen, self._line.key, address, now)
         self._tell(address, [(text, result) for text, result in zip(texts, results, strict=True)])

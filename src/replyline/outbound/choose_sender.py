@@ -98,11 +98,8 @@ def senders_of(line: Line, *, number: str | None, service: str | None) -> Sequen
     if line.senders or not (number or service):
         return line.senders
     try:
-        pool = [Sender(service, countries=tuple(line.countries))] if service else []
-        return (
-            [Sender(number, messaging_service=service or "", countries=tuple(line.countries)), *pool]
-            if number
-            else pool
-        )
+        countries = tuple(line.countries)
+        ours = [Sender(number, messaging_service=service or "", countries=countries)] if number else []
+        return [*ours, Sender(service, countries=countries)] if service else ours
     except BadSender as error:
         raise BadSender(f"TWILIO_PHONE_NUMBER is not usable. {error}") from None

@@ -86,6 +86,7 @@ class Send:
         begun = job.brought or await self._db.run(self._departures.begin_alone, job, self._clock.now())
         if isinstance(begun, Doubt):
             outcome = await reconcile.find_out(job, begun.text, self._db, self._clock, self._twilio, self._prices.now)
+            # Apart from what settles it: a claim takes senders' rows before texts, and that takes texts first.
             if outcome == reconcile.NOT_SENT and (taken := self._counted(begun.text)):
                 await self._db.run(give_back, [taken])
         elif isinstance(begun, Leave):
